@@ -1,0 +1,34 @@
+package account
+
+import (
+	"context"
+	"time"
+
+	"sallyport"
+	"sallyport/audit"
+)
+
+// Store is what the security-info page needs of the store, beside what package
+// challenge offers. Every method that takes events writes them in the same
+// transaction as its change.
+type Store interface {
+	// Methods returns a user's registered methods, oldest first.
+	Methods(ctx context.Context, user sallyport.UserID) ([]sallyport.Method, error)
+	RenameMethod(ctx context.Context, user sallyport.UserID, id sallyport.MethodID, name string, events ...audit.Event) error
+	DeleteMethod(ctx context.Context, user sallyport.UserID, id sallyport.MethodID, keepOne bool, events ...audit.Event) error
+	RecoveryCodesLeft(ctx context.Context, user sallyport.UserID) (int, error)
+	ReplaceRecoveryCodes(ctx context.Context, user sallyport.UserID, hashes [][]byte, at time.Time, events ...audit.Event) error
+	// Sessions returns a user's live sessions, latest first.
+	Sessions(ctx context.Context, user sallyport.UserID, now time.Time) ([]sallyport.Session, error)
+	// RevokeUserSessions ends all sessions of a user but except ("" for none).
+	RevokeUserSessions(ctx context.Context, user sallyport.UserID, except sallyport.SessionID, at time.Time, events ...audit.Event) (int, error)
+	// RevokeSession ends one session.
+	RevokeSession(ctx context.Context, id sallyport.SessionID, at time.Time, events ...audit.Event) error
+	// Devices returns a user's remembered devices, latest first.
+	Devices(ctx context.Context, user sallyport.UserID, now time.Time) ([]sallyport.Device, error)
+	// RemoveDevice forgets one device of the user, with a ChangeUser;
+	// sallyport.ErrNotFound.
+	RemoveDevice(ctx context.Context, user sallyport.UserID, id sallyport.DeviceID, events ...audit.Event) error
+	// RemoveDevices forgets all of them and returns how many.
+	RemoveDevices(ctx context.Context, user sallyport.UserID, events ...audit.Event) (int, error)
+}

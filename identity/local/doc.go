@@ -1,0 +1,2 @@
+// Package local checks passwords of users kept by Sallyport.
+package local
