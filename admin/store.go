@@ -40,7 +40,7 @@ type Store interface {
 	// Unlock clears all attempt counters of the subjects.
 	Unlock(ctx context.Context, subjects []string, events ...audit.Event) error
 	// Lockouts returns the lanes of the subjects that are locked now.
-	Lockouts(ctx context.Context, subjects []string, now time.Time) ([]LockedLane, error)
+	Lockouts(ctx context.Context, subjects []string, now time.Time) ([]sallyport.LockedLane, error)
 
 	Methods(ctx context.Context, user sallyport.UserID) ([]sallyport.Method, error)
 	RecoveryCodesLeft(ctx context.Context, user sallyport.UserID) (int, error)
@@ -57,10 +57,4 @@ type Store interface {
 }
 
 // LockedLane is one locked lane of a person.
-type LockedLane struct {
-	Subject string                `json:"subject"`
-	Kind    sallyport.AttemptKind `json:"kind"`
-	Lane    sallyport.Lane        `json:"lane"`
-	Denials int                   `json:"denials"`
-	Until   time.Time             `json:"until"`
-}
+type LockedLane = sallyport.LockedLane

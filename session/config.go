@@ -1,6 +1,10 @@
 package session
 
-import "time"
+import (
+	"time"
+
+	"sallyport"
+)
 
 // Config is the `session` section.
 type Config struct {
@@ -17,4 +21,29 @@ type DeviceConfig struct {
 	// Days for which "don't ask again on this device" holds. Default: 0, which
 	// does not offer it. Range: 0 to 365.
 	Days int `yaml:"days,omitempty" json:"days,omitempty"`
+}
+
+const day = 24 * time.Hour
+
+// Validate returns every fault of the section.
+func (c Config) Validate() sallyport.FieldErrors {
+	var faults sallyport.FieldErrors
+	if c.Idle < time.Minute || c.Idle > 30*day {
+		faults.Add("idle", "write 1m to 30d", "%s is out of range", c.Idle)
+	}
+	if c.Absolute < time.Minute || c.Absolute > 90*day {
+		faults.Add("absolute", "write 1m to 90d", "%s is out of range", c.Absolute)
+	} else if c.Absolute < c.Idle {
+		faults.Add("absolute", "make it at least as long as `idle`", "a session would end before it could be idle")
+	}
+	return faults
+}
+
+// Validate returns every fault of the section.
+func (c DeviceConfig) Validate() sallyport.FieldErrors {
+	var faults sallyport.FieldErrors
+	if c.Days < 0 || c.Days > 365 {
+		faults.Add("days", "write 1 to 365, or 0 not to offer it", "%d is out of range", c.Days)
+	}
+	return faults
 }

@@ -3,12 +3,19 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"sallyport"
 	"sallyport/audit"
+	"sallyport/internal/httperr"
+	"sallyport/internal/reqctx"
 	"sallyport/internal/seal"
 )
 
@@ -17,18 +24,28 @@ type Options struct {
 	// Portal is the origin of the portal, "https://login.example.com".
 	Portal string
 	Keys   *seal.Keyring
-	Now    func() time.Time // nil: time.Now
-	Log    *slog.Logger
+	// Grace is how long cached sessions go on after the last successful look at
+	// the store. 0: one minute.
+	Grace time.Duration
+	Now   func() time.Time // nil: time.Now
+	Log   *slog.Logger     // nil: slog.Default
 }
 
 // Manager loads, makes, raises and ends sessions. It is safe for concurrent use.
-type Manager struct{ store Store }
+type Manager struct {
+	store   Store
+	cookies cookies
+	cache   *cache
+	portal  string
+	grace   time.Duration
+	now     func() time.Time
+	log     *slog.Logger
+	limits  atomic.Pointer[limits]
+	origin  *http.CrossOriginProtection
+}
 
-var errTODO = errors.New("laid out, not built")
-
-// New returns a manager; Run must be running for changes to be seen.
-func New(cfg Config, devices DeviceConfig, store Store, o Options) (*Manager, error) {
-	return &Manager{store: store}, nil
+type limits struct {
+	idle, absolute, device time.Duration
 }
 
 // SignIn is a completed flow about to become a session.
@@ -41,79 +58,245 @@ type SignIn struct {
 	Events   []audit.Event
 }
 
-// Browser is one browser on the portal, known by its flow cookie.
-type Browser struct {
-	// Hash binds flows to the browser.
-	Hash sallyport.TokenHash
-	// CSRF is the token for the `csrf` field of every form of this browser.
-	CSRF string
+// New returns a manager; Run must be running for changes to be seen.
+func New(cfg Config, devices DeviceConfig, store Store, o Options) (*Manager, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Grace == 0 {
+		o.Grace = time.Minute
+	}
+	c, err := newCookies(o.Keys)
+	if err != nil {
+		return nil, err
+	}
+	ca, err := newCache()
+	if err != nil {
+		return nil, err
+	}
+	m := &Manager{store: store, cookies: c, cache: ca, portal: strings.TrimSuffix(o.Portal, "/"),
+		grace: o.Grace, now: o.Now, log: o.Log, origin: http.NewCrossOriginProtection()}
+	m.Configure(cfg, devices)
+	return m, nil
 }
 
-// Run follows changes of the store, writes last-seen times behind, and sweeps,
-// until ctx ends.
-func (m *Manager) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+// Configure puts new limits in force, for open sessions too; zero fields mean the
+// defaults. A lower absolute limit does not shorten sessions that are open.
+func (m *Manager) Configure(cfg Config, devices DeviceConfig) {
+	l := &limits{idle: cfg.Idle, absolute: cfg.Absolute, device: time.Duration(devices.Days) * 24 * time.Hour}
+	if l.idle == 0 {
+		l.idle = time.Hour
+	}
+	if l.absolute == 0 {
+		l.absolute = 12 * time.Hour
+	}
+	m.limits.Store(l)
+}
 
 // Load returns the grant of the request's host token; nil without an error when
-// there is none or it is no longer good.
-func (m *Manager) Load(r *http.Request) (*sallyport.Grant, error) { return nil, errTODO }
+// there is none or it is no longer good. On a hit it does no I/O. An error wraps
+// sallyport.ErrUnavailable: it must end in a refusal, never in "anonymous".
+func (m *Manager) Load(r *http.Request) (*sallyport.Grant, error) {
+	value, ok := hostCookie(r.Header["Cookie"])
+	if !ok {
+		return nil, nil
+	}
+	e, err := m.lookup(r.Context(), value)
+	if e == nil || err != nil {
+		return nil, err
+	}
+	// A cookie is good on its own host only, whoever carries it elsewhere.
+	if e.grant.Token.Host != requestHost(r) {
+		return nil, nil
+	}
+	return e.grant, nil
+}
 
-// SignIn makes the portal session of a completed flow and sets its cookie. A
-// live session of the same user in this browser goes on under a new token, with
-// its earlier proofs kept; one of another user ends.
+// lookup finds the entry of a cookie value, in the cache or in the store.
+func (m *Manager) lookup(ctx context.Context, value string) (*entry, error) {
+	now := m.now()
+	k := keyOf(value)
+	if e := m.cache.get(k); e != nil {
+		switch m.judge(e, now) {
+		case fresh:
+			e.seen.touch(now)
+			return e, nil
+		case unsure:
+			return nil, fmt.Errorf("session cache is older than the grace period: %w", sallyport.ErrUnavailable)
+		case over:
+			m.cache.drop(k)
+		}
+	}
+	return m.fetch(ctx, k, value, now)
+}
+
+type verdict uint8
+
+const (
+	over   verdict = iota // look again in the store
+	unsure                // the store is away for too long
+	fresh
+)
+
+// judge says whether a cached entry may answer at now.
+func (m *Manager) judge(e *entry, now time.Time) verdict {
+	g := e.grant
+	switch {
+	case e.dead.Load(), !now.Before(g.Session.ExpiresAt), now.Sub(e.seen.last()) > m.limits.Load().idle:
+		return over
+	case now.Sub(m.cache.polled()) > m.grace:
+		return unsure
+	}
+	return fresh
+}
+
+// fetch resolves a cookie in the store and remembers the answer.
+func (m *Manager) fetch(ctx context.Context, k cacheKey, value string, now time.Time) (*entry, error) {
+	token, ok := m.cookies.open(hostCookieName, value)
+	if !ok {
+		return nil, nil // forged, truncated, or of another master key: the store is not asked
+	}
+	seq := m.cache.seq.Load()
+	g, err := m.store.Grant(ctx, sallyport.HashToken(token), now)
+	switch {
+	case errors.Is(err, sallyport.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("loading a session: %w", err)
+	case g.User.SignInDisabled:
+		return nil, nil
+	}
+	e := m.cache.entry(g)
+	// Other nodes write last-seen up to a minute behind.
+	if now.Sub(e.seen.last()) > m.limits.Load().idle+touchEvery {
+		ev := audit.New(now, audit.SessionExpired, audit.Expired)
+		ev.SessionID, ev.UserID, ev.Actor, ev.Reason = g.Session.ID, g.User.ID, "system", "idle"
+		return nil, m.store.RevokeSession(ctx, g.Session.ID, now, ev)
+	}
+	e.seen.touch(now)
+	m.cache.put(k, e, seq)
+	return e, nil
+}
+
+// SignIn makes the portal session of a completed flow and sets its cookie. Where
+// this browser has a live session of the same user and the flow only added a
+// verification, that session goes on under a new token with its earlier proofs
+// kept; after a new first factor it ends and a new one begins. A session of
+// another user ends. A token that came with the request never stays in use.
 func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, s SignIn) (*sallyport.Grant, error) {
-	return nil, errTODO
+	now := m.now()
+	old, err := m.Load(r)
+	if err != nil {
+		return nil, err
+	}
+	token := sallyport.NewToken()
+	t := sallyport.HostToken{Hash: sallyport.HashToken(token), Host: requestHost(r),
+		Proofs: s.Proofs, DeviceID: s.DeviceID, CreatedAt: now}
+	raised := old != nil && old.User.ID == s.User.ID &&
+		!sallyport.FirstFactorAt(s.Proofs).After(sallyport.FirstFactorAt(old.Token.Proofs))
+	if raised {
+		t.SessionID = old.Session.ID
+		t.Proofs = mergeProofs(old.Token.Proofs, s.Proofs)
+		if t.DeviceID == "" {
+			t.DeviceID = old.Token.DeviceID
+		}
+		err = m.store.RotateToken(r.Context(), old.Token.Hash, t, s.Events...)
+	}
+	if !raised || errors.Is(err, sallyport.ErrNotFound) {
+		err = m.begin(r, old, &t, s, now)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("beginning a session: %w", err)
+	}
+	m.cache.forget(t.SessionID)
+	m.cookies.set(w, hostCookieName, token, 0)
+	g, err := m.store.Grant(r.Context(), t.Hash, now)
+	if err != nil {
+		return nil, fmt.Errorf("reading the new session: %w", err)
+	}
+	return g, nil
+}
+
+// begin ends the browser's old session, if any, and stores a new one for t.
+func (m *Manager) begin(r *http.Request, old *sallyport.Grant, t *sallyport.HostToken, s SignIn, now time.Time) error {
+	if old != nil {
+		ev := audit.New(now, audit.SessionRevoked, audit.Success)
+		ev.SessionID, ev.UserID, ev.Actor, ev.Reason = old.Session.ID, old.User.ID, "user", "signed-in-anew"
+		if err := m.store.RevokeSession(r.Context(), old.Session.ID, now, ev); err != nil {
+			return err
+		}
+		m.cache.forget(old.Session.ID)
+	}
+	t.SessionID = sallyport.SessionID(sallyport.NewID())
+	return m.store.CreateSession(r.Context(), sallyport.Session{
+		ID: t.SessionID, UserID: s.User.ID, Provider: s.Provider, Groups: s.Groups,
+		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(m.limits.Load().absolute),
+		Address: clientAddress(r), UserAgent: clip(r.UserAgent(), 512),
+	}, *t, s.Events...)
 }
 
 // SignOut ends the request's session on every host and clears its cookie. No
 // session is no error.
 func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request, events ...audit.Event) error {
-	return errTODO
+	g, err := m.Load(r)
+	if err != nil {
+		return err
+	}
+	if g != nil {
+		if err := m.store.RevokeSession(r.Context(), g.Session.ID, m.now(), events...); err != nil {
+			return fmt.Errorf("ending a session: %w", err)
+		}
+		m.cache.forget(g.Session.ID)
+	}
+	m.cookies.clear(w, hostCookieName)
+	return nil
 }
 
-// Handoff makes a one-time code that carries g to the app host of f.ReturnURL,
-// and returns where to send the browser.
-func (m *Manager) Handoff(ctx context.Context, g *sallyport.Grant, f *sallyport.Flow) (location string, err error) {
-	return "", errTODO
+// Forget drops what this node has cached of a user, so that a change made here is
+// seen at once and not at the next poll.
+func (m *Manager) Forget(user sallyport.UserID) { m.cache.forgetUser(user) }
+
+// requestHost is the normalised host of a request, without its port: cookies do
+// not know ports.
+func requestHost(r *http.Request) string {
+	host := reqctx.From(r.Context()).Host
+	if i := strings.LastIndexByte(host, ':'); i > 0 && !strings.HasSuffix(host, "]") {
+		host = host[:i]
+	}
+	return host
 }
 
-// Redeem takes the hand-off code of the request (on an app host), sets the
-// host's cookie, and returns the absolute URL to go on to. Any fault is a
-// *httperr.Error with CodeHandoff.
-func (m *Manager) Redeem(w http.ResponseWriter, r *http.Request) (returnURL string, err error) {
-	return "", errTODO
+func clientAddress(r *http.Request) netip.Addr { return reqctx.From(r.Context()).Client }
+
+// mergeProofs keeps the latest proof of each kind and method.
+func mergeProofs(old, add []sallyport.Proof) []sallyport.Proof {
+	out := append([]sallyport.Proof(nil), add...)
+	for _, p := range old {
+		known := false
+		for _, q := range add {
+			known = known || q.Kind == p.Kind && q.MethodID == p.MethodID
+		}
+		if !known {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
-// State returns the hash of the app host's state cookie, setting one if there is
-// none.
-func (m *Manager) State(w http.ResponseWriter, r *http.Request) sallyport.TokenHash {
-	return sallyport.TokenHash{}
+func clip(s string, n int) string {
+	if len(s) > n {
+		return strings.ToValidUTF8(s[:n], "")
+	}
+	return s
 }
 
-// Browser returns the browser of a request to the portal, setting the flow
-// cookie if there is none.
-func (m *Manager) Browser(w http.ResponseWriter, r *http.Request) Browser { return Browser{} }
-
-// CheckForm refuses a state-changing request that another origin sent or whose
-// `csrf` field is not this browser's: *httperr.Error with CodeForgedForm.
-func (m *Manager) CheckForm(r *http.Request) error { return errTODO }
-
-// PeekDevice returns the remembered device that this browser shows for the user,
-// without using it: it only chooses the lane of attempt counters. nil: none.
-func (m *Manager) PeekDevice(r *http.Request, user sallyport.UserID) (*sallyport.Device, error) {
-	return nil, errTODO
+// fault is a client's mistake.
+func fault(code sallyport.Code, format string, args ...any) error {
+	return httperr.New(http.StatusForbidden, code, fmt.Errorf(format, args...))
 }
 
-// UseDevice judges the remembered device that this browser shows for the user,
-// and sets the rotated token. nil: verification is needed.
-func (m *Manager) UseDevice(w http.ResponseWriter, r *http.Request, user sallyport.UserID) (*sallyport.Device, error) {
-	return nil, errTODO
-}
-
-// Remember makes this browser a remembered device of the user.
-func (m *Manager) Remember(w http.ResponseWriter, r *http.Request, user sallyport.UserID, events ...audit.Event) error {
-	return errTODO
-}
-
-// CurrentDevice returns the ID of the remembered device that this browser shows
-// for the user, "" if none, for marking it in a list.
-func (m *Manager) CurrentDevice(r *http.Request, user sallyport.UserID) sallyport.DeviceID { return "" }
+// origin returns scheme://host[:port] of an absolute URL.
+func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }

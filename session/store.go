@@ -53,7 +53,9 @@ type Store interface {
 	//   the same, later, after its successor was presented: the device is removed
 	//   with a ChangeUser and the theft event (DeviceStolen);
 	//   anything else: sallyport.ErrNotFound (another user's token too, and it stays).
-	UseDevice(ctx context.Context, u DeviceUse) (sallyport.Device, DeviceOutcome, error)
+	// used is appended when the token was rotated or graced, stolen when the device
+	// was removed; the store fills in nothing but the node.
+	UseDevice(ctx context.Context, u sallyport.DeviceUse, used, stolen audit.Event) (sallyport.Device, sallyport.DeviceOutcome, error)
 	// DeviceByToken returns the device whose current or graced token this is, of
 	// this user and not expired; it changes nothing. sallyport.ErrNotFound.
 	DeviceByToken(ctx context.Context, token sallyport.TokenHash, user sallyport.UserID, now time.Time) (sallyport.Device, error)
@@ -67,23 +69,15 @@ type Store interface {
 }
 
 // DeviceUse is one presentation of a remembered-device token.
-type DeviceUse struct {
-	Token  sallyport.TokenHash // as presented
-	Next   sallyport.TokenHash // to rotate to
-	UserID sallyport.UserID
-	Now    time.Time
-	// Used and Stolen are the events to append for that outcome; the store fills
-	// in nothing.
-	Used, Stolen audit.Event
-}
+type DeviceUse = sallyport.DeviceUse
 
 // DeviceOutcome is what a presented device token was.
-type DeviceOutcome uint8
+type DeviceOutcome = sallyport.DeviceOutcome
 
 // Outcomes; the zero value grants nothing.
 const (
-	DeviceRefused DeviceOutcome = iota
-	DeviceStolen
-	DeviceGrace   // skips verification; the browser keeps the token it has
-	DeviceRotated // skips verification; the browser gets the next token
+	DeviceRefused = sallyport.DeviceRefused
+	DeviceStolen  = sallyport.DeviceStolen
+	DeviceGrace   = sallyport.DeviceGrace
+	DeviceRotated = sallyport.DeviceRotated
 )
