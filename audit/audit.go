@@ -98,6 +98,7 @@ const (
 	SessionExpired   Kind = "session.expire"
 	DeviceRemembered Kind = "device.remember"
 	DeviceRemoved    Kind = "device.remove"
+	DeviceUsed       Kind = "device.use"    // stood in for a verification
 	DeviceStolen     Kind = "device.stolen" // a rotated-out token was used again
 	MethodRegistered Kind = "method.register"
 	MethodRenamed    Kind = "method.rename"
@@ -142,5 +143,6 @@ type Filter struct {
 	Kind          Kind
 	FlowID        sallyport.FlowID
 	CorrelationID string
-	Limit         int // 0: 1000
+	Before        int64 // events with a lower Seq, for reading on; 0: from the latest
+	Limit         int   // 0: 1000
 }
