@@ -145,6 +145,15 @@ type AttemptState struct {
 	Left int
 }
 
+// LockedLane is one locked lane of a person.
+type LockedLane struct {
+	Subject string      `json:"subject"`
+	Kind    AttemptKind `json:"kind"`
+	Lane    Lane        `json:"lane"`
+	Denials int         `json:"denials"`
+	Until   time.Time   `json:"until"`
+}
+
 // Change tells nodes that something open sessions must see has happened.
 type Change struct {
 	Seq  int64

@@ -21,7 +21,9 @@ type Provider interface {
 type Account struct {
 	// Issuer and Subject identify it; Subject is "" when there is no such account.
 	Issuer, Subject string
-	// Login is the folded name that was typed, without a configured domain.
+	// Login is the account's own name, folded, so that every way of typing it
+	// gives the same Account. For one that is not Known it is what was typed,
+	// folded and without a configured domain.
 	Login string
 	// Ref is for the provider that returned it (a DN, a user ID).
 	Ref string

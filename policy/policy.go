@@ -131,12 +131,12 @@ func (d *decider) entitled(f Facts) bool {
 		d.because("any-signed-in-user", "")
 		return true
 	}
-	if slices.Contains(t.Users, f.UserName) || f.UserEmail != "" && slices.Contains(t.Users, f.UserEmail) {
+	if f.UserName != "" && slices.Contains(t.Users, f.UserName) || f.UserEmail != "" && slices.Contains(t.Users, f.UserEmail) {
 		d.because("user-allowed", f.UserName)
 		return true
 	}
 	for _, g := range t.Groups {
-		if slices.Contains(f.Groups, g) {
+		if g != "" && slices.Contains(f.Groups, g) {
 			d.because("group-allowed", g)
 			return true
 		}

@@ -29,10 +29,10 @@ const day = 24 * time.Hour
 func (c Config) Validate() sallyport.FieldErrors {
 	var faults sallyport.FieldErrors
 	if c.Idle < time.Minute || c.Idle > 30*day {
-		faults.Add("idle", "write 1m to 30d", "%s is out of range", c.Idle)
+		faults.Add("idle", "write 1m to 30d", "`idle` is out of range")
 	}
 	if c.Absolute < time.Minute || c.Absolute > 90*day {
-		faults.Add("absolute", "write 1m to 90d", "%s is out of range", c.Absolute)
+		faults.Add("absolute", "write 1m to 90d", "`absolute` is out of range")
 	} else if c.Absolute < c.Idle {
 		faults.Add("absolute", "make it at least as long as `idle`", "a session would end before it could be idle")
 	}
@@ -43,7 +43,7 @@ func (c Config) Validate() sallyport.FieldErrors {
 func (c DeviceConfig) Validate() sallyport.FieldErrors {
 	var faults sallyport.FieldErrors
 	if c.Days < 0 || c.Days > 365 {
-		faults.Add("days", "write 1 to 365, or 0 not to offer it", "%d is out of range", c.Days)
+		faults.Add("days", "write 1 to 365, or 0 not to offer it", "`days` is out of range")
 	}
 	return faults
 }

@@ -1,6 +1,11 @@
 package upstream
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
 
 // Config is the upstream half of a route.
 type Config struct {
@@ -21,6 +26,20 @@ type Config struct {
 
 // Addresses is one upstream address or a list of them.
 type Addresses []string
+
+// UnmarshalYAML accepts one address or a list of them.
+func (a *Addresses) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		*a = Addresses{n.Value}
+		return nil
+	}
+	var list []string
+	if err := n.Load(&list); err != nil {
+		return fmt.Errorf("upstream addresses: %w", err)
+	}
+	*a = list
+	return nil
+}
 
 // TLS is `routes[].upstream_tls`.
 type TLS struct {

@@ -1,0 +1,160 @@
+package challenge
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"sallyport"
+	"sallyport/audit"
+	"sallyport/internal/httperr"
+)
+
+// Notices that are read before a flow goes on.
+const (
+	noticeRegistered = "registered"    // the summary at the wizard's end
+	noticeRecovery   = "recovery-used" // how many recovery codes are left
+)
+
+// recoveryMethod is the method whose codes end the wizard.
+func (c *Challenge) recoveryMethod() (Method, error) {
+	m := methodOf(c.methods, sallyport.KindRecovery)
+	if m == nil {
+		return nil, httperr.New(http.StatusConflict, sallyport.CodeRegistrationExpired, errors.New("recovery codes were switched off meanwhile"))
+	}
+	return m, nil
+}
+
+// codesPage is GET /.sallyport/register/recovery-codes. The codes stay in the
+// flow, sealed, until the person says that they are kept; then only their hashes
+// remain.
+func (c *Challenge) codesPage(w http.ResponseWriter, r *http.Request) error {
+	x, err := c.at(w, r, r.URL.Query().Get("flow"), stepCodes)
+	if x == nil {
+		return err
+	}
+	defer x.close()
+	return x.showCodes()
+}
+
+func (x *run) showCodes() error {
+	m, err := x.c.recoveryMethod()
+	if err != nil {
+		return err
+	}
+	user, err := x.c.store.User(x.r.Context(), x.f.UserID)
+	if err != nil {
+		return fmt.Errorf("loading a user: %w", err)
+	}
+	show, err := m.Show(user, x.data.Codes)
+	if err != nil {
+		return fmt.Errorf("showing recovery codes: %w", err)
+	}
+	return x.render(http.StatusOK, m.RegisterTemplate(), "challenge.codes.title", CodesPage{Form: x.form(pathCodes),
+		Download: pathDownload + "?flow=" + string(x.f.ID), Show: show, Wizard: true})
+}
+
+// codesForm is POST /.sallyport/register/recovery-codes: the codes are kept.
+func (c *Challenge) codesForm(w http.ResponseWriter, r *http.Request) error {
+	x, err := c.at(w, r, r.PostForm.Get("flow"), stepCodes)
+	if x == nil {
+		return err
+	}
+	defer x.close()
+	m, err := c.recoveryMethod()
+	if err != nil {
+		return err
+	}
+	if x.user, err = c.store.User(r.Context(), x.f.UserID); err != nil {
+		return fmt.Errorf("loading a user: %w", err)
+	}
+	_, err = m.Register(r.Context(), Registration{User: x.user, Pending: x.data.Codes, Now: x.now,
+		Claim: x.save,
+		Record: func(sallyport.Method, bool) []audit.Event {
+			ev := x.stepEvent(audit.RecoveryRenewed, audit.Success)
+			ev.Method = sallyport.KindRecovery
+			return []audit.Event{ev}
+		}})
+	if errors.Is(err, sallyport.ErrConflict) {
+		return x.overtaken()
+	}
+	if err != nil {
+		return fmt.Errorf("keeping recovery codes: %w", err)
+	}
+	if x.data.Left, err = c.store.RecoveryCodesLeft(r.Context(), x.f.UserID); err != nil {
+		return fmt.Errorf("counting recovery codes: %w", err)
+	}
+	x.data.Codes = nil
+	return x.advance()
+}
+
+// Texter is implemented by what Method.Show returns when it can be kept as a text
+// file.
+type Texter interface {
+	// Text returns the file.
+	Text(issuer string) []byte
+}
+
+// codesDownload is POST /.sallyport/register/recovery-codes/download: the codes
+// as a text file, without a script.
+func (c *Challenge) codesDownload(w http.ResponseWriter, r *http.Request) error {
+	x, err := c.at(w, r, r.PostForm.Get("flow"), stepCodes)
+	if x == nil {
+		return err
+	}
+	defer x.close()
+	m, err := c.recoveryMethod()
+	if err != nil {
+		return err
+	}
+	user, err := c.store.User(r.Context(), x.f.UserID)
+	if err != nil {
+		return fmt.Errorf("loading a user: %w", err)
+	}
+	show, err := m.Show(user, x.data.Codes)
+	if err != nil {
+		return fmt.Errorf("showing recovery codes: %w", err)
+	}
+	return WriteText(w, show, c.cfg.Issuer)
+}
+
+// WriteText answers with what a Texter holds, as a file to keep.
+func WriteText(w http.ResponseWriter, show any, issuer string) error {
+	t, ok := show.(Texter)
+	if !ok {
+		return fmt.Errorf("%T cannot be kept as a file", show)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Content-Disposition", `attachment; filename="recovery-codes.txt"`)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(t.Text(issuer)) // the client may be gone; there is nobody left to tell
+	return nil
+}
+
+// noticePage is GET /.sallyport/continue: something to read before going on.
+func (c *Challenge) noticePage(w http.ResponseWriter, r *http.Request) error {
+	x, err := c.at(w, r, r.URL.Query().Get("flow"), stepNotice)
+	if x == nil {
+		return err
+	}
+	defer x.close()
+	template, title := "challenge/registered", "challenge.registered.title"
+	if x.data.Notice == noticeRecovery {
+		template, title = "challenge/recovery-used", "challenge.recovery_used.title"
+	}
+	return x.render(http.StatusOK, template, title, noticePage{Form: x.form(pathNotice),
+		Name: x.data.Name, Left: x.data.Left, Codes: x.data.Left > 0, App: x.f.Route})
+}
+
+// noticeForm is POST /.sallyport/continue.
+func (c *Challenge) noticeForm(w http.ResponseWriter, r *http.Request) error {
+	x, err := c.at(w, r, r.PostForm.Get("flow"), stepNotice)
+	if x == nil {
+		return err
+	}
+	defer x.close()
+	x.data.Notice, x.data.Name, x.data.Left = "", "", 0
+	return x.advance()
+}

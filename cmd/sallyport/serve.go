@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"sallyport/config"
+	"sallyport/gateway"
+)
+
+// ServeCmd is `sallyport serve`.
+type ServeCmd struct {
+	Config string `short:"c" help:"Routing file." default:"sallyport.yaml" placeholder:"FILE" env:"SALLYPORT_CONFIG"`
+}
+
+// Run serves until it is told to stop.
+func (s *ServeCmd) Run(c *cli) error {
+	cfg, err := config.Load(s.Config, os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	log := newLogger(c, cfg.Log)
+	slog.SetDefault(log)
+	for _, w := range cfg.Warnings() {
+		log.Warn("routing file", "warning", w.Error())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	g, err := gateway.New(ctx, gateway.Options{Config: cfg, Load: gateway.LoadFile(s.Config),
+		CreateStore: true, Log: log, Now: c.Now, Version: version()})
+	if err != nil {
+		return err
+	}
+	log.Info("serving", "portal", cfg.PortalOrigin(), "routes", len(cfg.Routes), "version", version())
+	if err := g.Run(ctx); err != nil {
+		return fmt.Errorf("the gateway stopped: %w", err)
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// newLogger writes text to a terminal and JSON elsewhere, unless told otherwise.
+func newLogger(c *cli, cfg config.Log) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
+		level = slog.LevelInfo // the config was checked; an empty one means the default
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	text := cfg.Format == "text"
+	if cfg.Format == "auto" || cfg.Format == "" {
+		text = isTerminal(c.Stderr)
+	}
+	if text {
+		return slog.New(slog.NewTextHandler(c.Stderr, opts))
+	}
+	return slog.New(slog.NewJSONHandler(c.Stderr, opts))
+}
+
+// isTerminal reports whether w is a character device, such as a terminal.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

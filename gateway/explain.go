@@ -1,0 +1,128 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"sallyport"
+	"sallyport/config"
+	"sallyport/policy"
+	"sallyport/proxy"
+	"sallyport/store"
+)
+
+// Question is what explain is asked.
+type Question struct {
+	User    string // name, address or ID; "" for nobody
+	URL     string // absolute
+	Address netip.Addr
+}
+
+// Explanation is every decision on the way in, each with its reasons.
+type Explanation struct {
+	URL      string              `json:"url"`
+	Route    string              `json:"route"`
+	Public   bool                `json:"public"`
+	User     string              `json:"user,omitempty"`
+	UserID   sallyport.UserID    `json:"user_id,omitempty"`
+	State    sallyport.State     `json:"state,omitempty"`
+	Groups   []string            `json:"groups,omitempty"`
+	Methods  int                 `json:"methods"`
+	Address  policy.AddressClass `json:"address"`
+	Stages   []Stage             `json:"stages"`
+	Locked   []string            `json:"locked,omitempty"`
+	LastSeen time.Time           `json:"last_sign_in,omitzero"`
+}
+
+// Stage is the decision once something has been shown.
+type Stage struct {
+	When     string          `json:"when"` // "signed out", "after the first factor", "after verification"
+	Decision policy.Decision `json:"decision"`
+}
+
+// Explain decides as the gateway would, and changes nothing. Groups are those of
+// the user's latest session, since they are the provider's to say.
+func Explain(ctx context.Context, cfg *config.Config, db *store.DB, q Question) (*Explanation, error) {
+	addresses, err := policy.NewAddresses(cfg.MFA.TrustedIPs, cfg.Locations)
+	if err != nil {
+		return nil, err
+	}
+	lookUp, err := proxy.Targets(cfg.Routes, cfg.PortalOrigin())
+	if err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(q.URL)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not an address: %w", q.URL, err)
+	}
+	target, route, ok := lookUp(u)
+	if !ok {
+		return nil, fmt.Errorf("%s: no route: the address must be https, of a configured host, and its path unambiguous", q.URL)
+	}
+	x := &Explanation{URL: q.URL, Route: route, Public: target.Public, Address: addresses.Class(q.Address)}
+	facts := policy.Facts{Target: target, Address: x.Address}
+	x.Stages = append(x.Stages, Stage{"signed out", policy.Decide(facts)})
+	if q.User == "" {
+		return x, nil
+	}
+	if err := x.person(ctx, db, q.User, &facts); err != nil {
+		return nil, err
+	}
+	facts.SignedIn, facts.Strength = true, sallyport.StrengthSingleFactor
+	x.Stages = append(x.Stages, Stage{"after the first factor", policy.Decide(facts)})
+	facts.Strength, facts.Registered = sallyport.StrengthMultifactor, true
+	x.Stages = append(x.Stages, Stage{"after verification", policy.Decide(facts)})
+	return x, nil
+}
+
+// person fills in what the store knows of the user.
+func (x *Explanation) person(ctx context.Context, db *store.DB, name string, facts *policy.Facts) error {
+	folded, err := sallyport.FoldName(name)
+	if err != nil {
+		return fmt.Errorf("user %q: %w", name, err)
+	}
+	u, err := db.UserByName(ctx, folded)
+	if errors.Is(err, sallyport.ErrNotFound) {
+		u, err = db.User(ctx, sallyport.UserID(name))
+	}
+	if err != nil {
+		return fmt.Errorf("user %q: %w", name, err)
+	}
+	methods, err := db.Methods(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	sessions, err := db.Sessions(ctx, u.ID, time.Now())
+	if err != nil {
+		return err
+	}
+	if len(sessions) > 0 {
+		x.Groups = sessions[0].Groups
+	}
+	x.User, x.UserID, x.State, x.Methods, x.LastSeen = u.Name, u.ID, u.State, len(methods), u.LastSignInAt
+	facts.UserName, _ = sallyport.FoldName(u.Name)
+	facts.UserEmail, _ = sallyport.FoldName(u.Email) // "" when there is none
+	facts.State, facts.SignInDisabled, facts.Reregister = u.State, u.SignInDisabled, u.Reregister
+	facts.Groups, facts.Registered = x.Groups, len(methods) > 0
+	return nil
+}
+
+// DescribeNeed says in words what a decision still demands.
+func DescribeNeed(n sallyport.Need) string {
+	var parts []string
+	if n.FirstFactor {
+		parts = append(parts, "sign-in")
+	}
+	if n.Register {
+		parts = append(parts, "registration of a method")
+	}
+	if n.Strength != "" {
+		parts = append(parts, "verification ("+string(n.Strength)+")")
+	}
+	return strings.Join(parts, ", then ")
+}

@@ -1,0 +1,212 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"time"
+
+	"sallyport"
+)
+
+// Options are what an Upstream is built from besides its config.
+type Options struct {
+	// Buffers are shared by all upstreams; nil makes a pool of its own.
+	Buffers httputil.BufferPool
+	// Host is sent by active checks where the public host is preserved.
+	Host string
+	Now  func() time.Time // nil: time.Now
+	Log  *slog.Logger     // nil: slog.Default
+}
+
+// Upstream forwards the requests of one route. It is safe for concurrent use.
+type Upstream struct {
+	config    Config
+	host      string
+	pool      *pool
+	transport *http.Transport
+	proxy     *httputil.ReverseProxy
+	now       func() time.Time
+	log       *slog.Logger
+}
+
+var _ Forwarder = (*Upstream)(nil)
+
+// New builds the upstream of a valid config; it connects to nothing. What cannot
+// be read is a *sallyport.FieldError.
+func New(c Config, o Options) (*Upstream, error) {
+	u := &Upstream{config: c, host: o.Host, now: o.Now, log: o.Log}
+	if u.now == nil {
+		u.now = time.Now
+	}
+	if u.log == nil {
+		u.log = slog.Default()
+	}
+	if o.Buffers == nil {
+		o.Buffers = NewBuffers()
+	}
+	var err error
+	if u.pool, err = newPool(c.Upstream, c.Health.FailFor, u.now); err != nil {
+		return nil, &sallyport.FieldError{Path: "upstream", Msg: err.Error(), Hint: "write http://HOST:PORT or https://HOST:PORT"}
+	}
+	if u.transport, err = newTransport(c); err != nil {
+		return nil, &sallyport.FieldError{Path: "upstream_tls.ca_file", Msg: err.Error(), Hint: "give a file with certificates in PEM form that the gateway may read"}
+	}
+	u.proxy = &httputil.ReverseProxy{
+		Rewrite:        u.rewrite,
+		Transport:      balancer{u},
+		ModifyResponse: u.answer,
+		ErrorHandler:   remember,
+		BufferPool:     o.Buffers,
+		ErrorLog:       slog.NewLogLogger(discard{u.log.Handler()}, slog.LevelDebug),
+	}
+	return u, nil
+}
+
+// Close closes the connections that nobody uses, and those in use once they are
+// done. Requests in flight finish.
+func (u *Upstream) Close() { u.transport.CloseIdleConnections() }
+
+// Forward implements Forwarder.
+func (u *Upstream) Forward(w http.ResponseWriter, out *Request) error {
+	x := &exchange{Context: out.HTTP.Context(), out: out, writer: writer{ResponseWriter: w}}
+	x.start = u.now()
+	if out.HTTP.ContentLength != 0 && out.HTTP.ProtoMajor == 1 {
+		// Without it the server would swallow what is left of an upload as soon as
+		// the upstream begins to answer, or hold the answer back until then.
+		_ = http.NewResponseController(w).EnableFullDuplex()
+	}
+	u.proxy.ServeHTTP(x, out.HTTP.WithContext(x))
+	if x.err == nil {
+		if x.trailers && out.Trailer != nil {
+			out.Trailer(w.Header())
+		}
+		return nil
+	}
+	e := classify(x, x.err)
+	if x.began {
+		// The client has seen part of an answer; only breaking it off is honest.
+		panic(http.ErrAbortHandler)
+	}
+	return e
+}
+
+// rewrite makes the outgoing request. Whatever the client named in Connection is
+// gone by now, so nothing set here can be removed by it.
+func (u *Upstream) rewrite(pr *httputil.ProxyRequest) {
+	x, out := exchangeOf(pr.In.Context()), pr.Out
+	// The query is forwarded byte for byte; nothing is judged by it.
+	out.URL.RawQuery = pr.In.URL.RawQuery
+	// Fields after the body could carry what was stripped from the header.
+	out.Trailer = nil
+	if out.Body != nil && out.Body != http.NoBody {
+		x.body.ReadCloser = out.Body
+		out.Body = &x.body
+	}
+	h := out.Header
+	if x.out.Client != "" {
+		h["X-Forwarded-For"] = []string{x.out.Client}
+	}
+	h["X-Forwarded-Proto"] = []string{x.out.Proto}
+	h["X-Forwarded-Host"] = []string{x.out.Host}
+	if len(x.out.Cookies) > 0 {
+		h["Cookie"] = x.out.Cookies
+	} else {
+		delete(h, "Cookie")
+	}
+	for _, f := range x.out.Fields {
+		h[f.Name] = f.Values
+	}
+	if u.config.PreserveHost {
+		out.Host = x.out.Host
+	}
+}
+
+// answer sees every final answer before it goes to the client.
+func (u *Upstream) answer(res *http.Response) error {
+	x := exchangeOf(res.Request.Context())
+	x.final = true
+	out := x.out
+	out.FirstByte = u.now().Sub(x.start)
+	if out.Answer != nil {
+		if err := out.Answer(res.StatusCode, res.Header); err != nil {
+			return err
+		}
+	}
+	if len(res.Trailer) > 0 && out.Trailer != nil {
+		out.Trailer(res.Trailer)
+	}
+	x.trailers = res.ContentLength < 0 || res.ProtoMajor > 1
+	out.Status = res.StatusCode
+	if u.config.Timeouts.Idle > 0 {
+		limitIdle(res, u.config.Timeouts.Idle)
+	}
+	return nil
+}
+
+// remember keeps the error of a request for Forward.
+func remember(w http.ResponseWriter, _ *http.Request, err error) {
+	if x, ok := w.(*exchange); ok {
+		x.err = err
+	}
+}
+
+// balancer chooses the upstream of a request and its connection.
+type balancer struct{ u *Upstream }
+
+// RoundTrip implements http.RoundTripper. It goes on to another upstream only
+// when no connection came about, that is, when nothing was sent.
+func (b balancer) RoundTrip(req *http.Request) (*http.Response, error) {
+	u := b.u
+	x := exchangeOf(req.Context())
+	var tried []*target
+	failure := errNoHealthy
+	for {
+		t := u.pool.pick(tried)
+		if t == nil {
+			return nil, failure
+		}
+		t.aim(req, u.config.PreserveHost)
+		x.out.Upstream = t.host
+		x.body.keep = len(u.pool.targets) > 1
+		res, err := u.transport.RoundTrip(req)
+		if err == nil {
+			return res, nil
+		}
+		var dial *dialError
+		if !errors.As(err, &dial) || req.Context().Err() != nil {
+			return nil, err
+		}
+		u.pool.fail(t)
+		tried = append(tried, t)
+		failure = err
+		if len(u.pool.targets) == 1 {
+			return nil, err
+		}
+	}
+}
+
+// level of a log line about health.
+func level(err error) slog.Level {
+	if err != nil {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+func slogHealth(t *target, err error) []slog.Attr {
+	attrs := []slog.Attr{slog.String("upstream", t.host), slog.Bool("healthy", err == nil)}
+	if err != nil {
+		attrs = append(attrs, slog.Any("cause", err))
+	}
+	return attrs
+}
+
+// discard drops what the reverse proxy would log on its own: every failure is in
+// the one line of its request.
+type discard struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (discard) Enabled(context.Context, slog.Level) bool { return false }

@@ -1,0 +1,165 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sallyport"
+	"sallyport/audit"
+)
+
+// Methods returns a user's registered methods, oldest first, with their secrets
+// opened.
+func (db *DB) Methods(ctx context.Context, user sallyport.UserID) ([]sallyport.Method, error) {
+	return list(db.query(ctx, "methods", `SELECT id, user_id, kind, name, secret, counter, drift, created_at, last_used_at
+		FROM methods WHERE user_id = $1 ORDER BY created_at, id LIMIT $2`, string(user), listMax),
+		func(scan func(...any) error) (m sallyport.Method, err error) {
+			err = scan(&m.ID, &m.UserID, &m.Kind, &m.Name, &m.Secret, &m.Counter, &m.Drift,
+				timeCol{&m.CreatedAt}, timeCol{&m.LastUsedAt})
+			if err != nil {
+				return m, err
+			}
+			m.Secret, err = db.keys.Open(m.Secret, "methods", "secret", string(m.ID))
+			if err != nil {
+				return sallyport.Method{}, damaged("secret of method "+string(m.ID), err)
+			}
+			return m, nil
+		})
+}
+
+// RegisterMethod inserts a method, at most max of its kind for the user.
+func (db *DB) RegisterMethod(ctx context.Context, m sallyport.Method, max int, events func(promoted bool) []audit.Event) error {
+	return db.change(ctx, "register method", func(t *tx) error {
+		before, err := t.user(m.UserID)
+		if err != nil {
+			return err
+		}
+		var have int
+		err = t.query(`SELECT count(*) FROM methods WHERE user_id = $1 AND kind = $2`, string(m.UserID), string(m.Kind)).scan(&have)
+		if err != nil {
+			return err
+		}
+		if have >= max {
+			return fmt.Errorf("store: register method: %d of %s: %w", have, m.Kind, sallyport.ErrLimit)
+		}
+		if m.CreatedAt.IsZero() {
+			m.CreatedAt = db.now()
+		}
+		_, err = t.exec(`INSERT INTO methods (id, user_id, kind, name, secret, counter, drift, created_at, last_used_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			string(m.ID), string(m.UserID), string(m.Kind), m.Name,
+			db.keys.Seal(m.Secret, "methods", "secret", string(m.ID)),
+			m.Counter, m.Drift, micros(m.CreatedAt), micros(m.LastUsedAt))
+		if err != nil {
+			return err
+		}
+		after := before
+		after.Reregister = false
+		promoted := before.State == sallyport.StateEnabled
+		if promoted {
+			after.State = sallyport.StateEnforced
+		}
+		if after != before {
+			after.UpdatedAt = m.CreatedAt
+			if err := t.updateUser(&before, &after); err != nil {
+				return err
+			}
+		}
+		t.changed(sallyport.ChangeUser, string(m.UserID))
+		if events != nil {
+			t.log(events(promoted)...)
+		}
+		return nil
+	})
+}
+
+// UseMethod accepts a counter if it is greater than the last one.
+func (db *DB) UseMethod(ctx context.Context, id sallyport.MethodID, counter int64, drift int, at time.Time) error {
+	return db.change(ctx, "use method", func(t *tx) error {
+		n, err := t.exec(`UPDATE methods SET counter = $2, drift = $3, last_used_at = $4 WHERE id = $1 AND counter < $2`,
+			string(id), counter, drift, micros(at))
+		if err != nil || n == 1 {
+			return err
+		}
+		var one int
+		if err := t.query(`SELECT 1 FROM methods WHERE id = $1`, string(id)).scan(&one); err != nil {
+			return err
+		}
+		return fmt.Errorf("store: use method: %w", sallyport.ErrUsed)
+	})
+}
+
+// RenameMethod renames a method of the user.
+func (db *DB) RenameMethod(ctx context.Context, user sallyport.UserID, id sallyport.MethodID, name string, events ...audit.Event) error {
+	return db.change(ctx, "rename method", func(t *tx) error {
+		t.log(events...)
+		return t.must(`UPDATE methods SET name = $3 WHERE id = $1 AND user_id = $2`, string(id), string(user), name)
+	})
+}
+
+// DeleteMethod deletes a method of the user.
+func (db *DB) DeleteMethod(ctx context.Context, user sallyport.UserID, id sallyport.MethodID, keepOne bool, events ...audit.Event) error {
+	return db.change(ctx, "delete method", func(t *tx) error {
+		var kind sallyport.Kind
+		err := t.query(`DELETE FROM methods WHERE id = $1 AND user_id = $2 RETURNING kind`, string(id), string(user)).scan(&kind)
+		if err != nil {
+			return err
+		}
+		if keepOne && kind != sallyport.KindRecovery {
+			var left int
+			err := t.query(`SELECT count(*) FROM methods WHERE user_id = $1 AND kind <> $2`,
+				string(user), string(sallyport.KindRecovery)).scan(&left)
+			if err != nil {
+				return err
+			}
+			if left == 0 {
+				return fmt.Errorf("store: delete method: %w", sallyport.ErrLastMethod)
+			}
+		}
+		t.changed(sallyport.ChangeUser, string(user))
+		t.log(events...)
+		return nil
+	})
+}
+
+// ReplaceRecoveryCodes sets a user's recovery codes, given as keyed hashes.
+func (db *DB) ReplaceRecoveryCodes(ctx context.Context, user sallyport.UserID, hashes [][]byte, at time.Time, events ...audit.Event) error {
+	return db.change(ctx, "replace recovery codes", func(t *tx) error {
+		if _, err := t.exec(`DELETE FROM recovery_codes WHERE user_id = $1`, string(user)); err != nil {
+			return err
+		}
+		for _, h := range hashes {
+			if _, err := t.exec(`INSERT INTO recovery_codes (user_id, hash, created_at, used_at) VALUES ($1, $2, $3, 0)`,
+				string(user), h, micros(at)); err != nil {
+				return err
+			}
+		}
+		t.log(events...)
+		return nil
+	})
+}
+
+// UseRecoveryCode consumes one.
+func (db *DB) UseRecoveryCode(ctx context.Context, user sallyport.UserID, hash []byte, at time.Time) error {
+	return db.change(ctx, "use recovery code", func(t *tx) error {
+		n, err := t.exec(`UPDATE recovery_codes SET used_at = $3 WHERE user_id = $1 AND hash = $2 AND used_at = 0`,
+			string(user), hash, t.at(at))
+		if err != nil || n == 1 {
+			return err
+		}
+		var one int
+		err = t.query(`SELECT 1 FROM recovery_codes WHERE user_id = $1 AND hash = $2`, string(user), hash).scan(&one)
+		if errors.Is(err, sallyport.ErrNotFound) {
+			return err
+		}
+		return errors.Join(err, fmt.Errorf("store: use recovery code: %w", sallyport.ErrUsed))
+	})
+}
+
+// RecoveryCodesLeft counts the unused ones.
+func (db *DB) RecoveryCodesLeft(ctx context.Context, user sallyport.UserID) (n int, err error) {
+	return n, db.query(ctx, "recovery codes left",
+		`SELECT count(*) FROM recovery_codes WHERE user_id = $1 AND used_at = 0`, string(user)).scan(&n)
+}

@@ -1,0 +1,146 @@
+package storetest
+
+import (
+	"time"
+
+	"sallyport"
+	"sallyport/audit"
+)
+
+var methodTests = []contractTest{
+	{"RegisterMethod stores every field and promotes", registerMethod},
+	{"RegisterMethod keeps to the limit", registerMethodLimit},
+	{"UseMethod takes a counter once", useMethod},
+	{"RenameMethod is the owner's", renameMethod},
+	{"DeleteMethod is the owner's, and keeps the last", deleteMethod},
+	{"a recovery code works once", useRecoveryCode},
+	{"ReplaceRecoveryCodes voids the earlier ones", replaceRecoveryCodes},
+}
+
+// method registers an authenticator app of the user.
+func (e *env) method(u sallyport.User, name string) sallyport.Method {
+	e.Helper()
+	m := sallyport.Method{
+		ID: sallyport.MethodID(sallyport.NewID()), UserID: u.ID, Kind: sallyport.KindTOTP, Name: name,
+		Secret: []byte("JBSWY3DPEHPK3PXP"), CreatedAt: e.now(),
+	}
+	e.ok(e.db.RegisterMethod(e.ctx, m, 5, nil))
+	return m
+}
+
+func registerMethod(e *env) {
+	u := e.user("alice") // state enabled
+	e.ok(e.db.RequireReregister(e.ctx, u.ID, e.now()))
+	seq := e.seq()
+	m := sallyport.Method{
+		ID: "m", UserID: u.ID, Kind: sallyport.KindTOTP, Name: "phone", Secret: []byte("secret"), Counter: 7, Drift: -1,
+		CreatedAt: e.now(),
+	}
+	var promotions []bool
+	events := func(promoted bool) []audit.Event {
+		promotions = append(promotions, promoted)
+		return []audit.Event{e.event(audit.MethodRegistered)}
+	}
+	e.ok(e.db.RegisterMethod(e.ctx, m, 5, events))
+	got, err := e.db.Methods(e.ctx, u.ID)
+	e.ok(err)
+	e.equal(got, []sallyport.Method{m})
+	after, err := e.db.User(e.ctx, u.ID)
+	e.ok(err)
+	e.equal(after.State, sallyport.StateEnforced)
+	e.equal(after.Reregister, false)
+	e.changed(seq, userChange(u.ID))
+	e.clock.Advance(time.Second)
+	m.ID, m.CreatedAt = "m2", e.now()
+	e.ok(e.db.RegisterMethod(e.ctx, m, 5, events))
+	e.equal(promotions, []bool{true, false})
+	e.logged(audit.MethodRegistered, audit.MethodRegistered)
+	got, err = e.db.Methods(e.ctx, u.ID)
+	e.ok(err)
+	e.equal([]sallyport.MethodID{got[0].ID, got[1].ID}, []sallyport.MethodID{"m", "m2"}) // oldest first
+
+	m.ID, m.UserID = "m3", "nobody"
+	e.fails(e.db.RegisterMethod(e.ctx, m, 5, events), sallyport.ErrNotFound)
+}
+
+func registerMethodLimit(e *env) {
+	u := e.user("alice")
+	m := e.method(u, "first")
+	m.ID = "second"
+	e.fails(e.db.RegisterMethod(e.ctx, m, 1, nil), sallyport.ErrLimit)
+	e.fails(e.db.RegisterMethod(e.ctx, m, 0, nil), sallyport.ErrLimit)
+	m.Kind = "other" // has a limit of its own
+	e.ok(e.db.RegisterMethod(e.ctx, m, 1, nil))
+	got, err := e.db.Methods(e.ctx, u.ID)
+	e.ok(err)
+	e.equal(len(got), 2)
+}
+
+func useMethod(e *env) {
+	u := e.user("alice")
+	m := e.method(u, "phone")
+	e.ok(e.db.UseMethod(e.ctx, m.ID, 100, 2, e.now()))
+	e.fails(e.db.UseMethod(e.ctx, m.ID, 100, 2, e.now()), sallyport.ErrUsed)
+	e.fails(e.db.UseMethod(e.ctx, m.ID, 99, 2, e.now()), sallyport.ErrUsed)
+	e.ok(e.db.UseMethod(e.ctx, m.ID, 101, -1, e.now()))
+	got, err := e.db.Methods(e.ctx, u.ID)
+	e.ok(err)
+	m.Counter, m.Drift, m.LastUsedAt = 101, -1, e.now()
+	e.equal(got, []sallyport.Method{m})
+	e.fails(e.db.UseMethod(e.ctx, "nothing", 1, 0, e.now()), sallyport.ErrNotFound)
+}
+
+func renameMethod(e *env) {
+	u, mallory := e.user("alice"), e.user("mallory")
+	m := e.method(u, "phone")
+	e.fails(e.db.RenameMethod(e.ctx, mallory.ID, m.ID, "x", e.event(audit.MethodRenamed)), sallyport.ErrNotFound)
+	e.ok(e.db.RenameMethod(e.ctx, u.ID, m.ID, "work phone", e.event(audit.MethodRenamed)))
+	got, err := e.db.Methods(e.ctx, u.ID)
+	e.ok(err)
+	m.Name = "work phone"
+	e.equal(got, []sallyport.Method{m})
+	e.logged(audit.MethodRenamed)
+}
+
+func deleteMethod(e *env) {
+	u, mallory := e.user("alice"), e.user("mallory")
+	a, b := e.method(u, "phone"), e.method(u, "tablet")
+	codes := sallyport.Method{ID: "codes", UserID: u.ID, Kind: sallyport.KindRecovery, CreatedAt: e.now()}
+	e.ok(e.db.RegisterMethod(e.ctx, codes, 1, nil))
+	seq := e.seq()
+	e.fails(e.db.DeleteMethod(e.ctx, mallory.ID, a.ID, false, e.event(audit.MethodDeleted)), sallyport.ErrNotFound)
+	e.ok(e.db.DeleteMethod(e.ctx, u.ID, a.ID, true, e.event(audit.MethodDeleted)))
+	e.changed(seq, userChange(u.ID))
+	// Recovery codes are no method to be left with.
+	e.fails(e.db.DeleteMethod(e.ctx, u.ID, b.ID, true, e.event(audit.MethodDeleted)), sallyport.ErrLastMethod)
+	got, err := e.db.Methods(e.ctx, u.ID)
+	e.ok(err)
+	e.equal(len(got), 2)
+	e.ok(e.db.DeleteMethod(e.ctx, u.ID, b.ID, false, e.event(audit.MethodDeleted)))
+	e.fails(e.db.DeleteMethod(e.ctx, u.ID, b.ID, false), sallyport.ErrNotFound)
+	e.logged(audit.MethodDeleted, audit.MethodDeleted)
+}
+
+func useRecoveryCode(e *env) {
+	u, mallory := e.user("alice"), e.user("mallory")
+	e.ok(e.db.ReplaceRecoveryCodes(e.ctx, u.ID, [][]byte{{1}, {2}}, e.now(), e.event(audit.RecoveryRenewed)))
+	e.fails(e.db.UseRecoveryCode(e.ctx, mallory.ID, []byte{1}, e.now()), sallyport.ErrNotFound)
+	e.fails(e.db.UseRecoveryCode(e.ctx, u.ID, []byte{3}, e.now()), sallyport.ErrNotFound)
+	e.ok(e.db.UseRecoveryCode(e.ctx, u.ID, []byte{1}, time.Time{}))
+	e.fails(e.db.UseRecoveryCode(e.ctx, u.ID, []byte{1}, e.now()), sallyport.ErrUsed)
+	left, err := e.db.RecoveryCodesLeft(e.ctx, u.ID)
+	e.ok(err)
+	e.equal(left, 1)
+	e.logged(audit.RecoveryRenewed)
+}
+
+func replaceRecoveryCodes(e *env) {
+	u := e.user("alice")
+	e.ok(e.db.ReplaceRecoveryCodes(e.ctx, u.ID, [][]byte{{1}, {2}}, e.now()))
+	e.ok(e.db.ReplaceRecoveryCodes(e.ctx, u.ID, [][]byte{{3}, {4}, {5}}, e.now()))
+	e.fails(e.db.UseRecoveryCode(e.ctx, u.ID, []byte{1}, e.now()), sallyport.ErrNotFound)
+	left, err := e.db.RecoveryCodesLeft(e.ctx, u.ID)
+	e.ok(err)
+	e.equal(left, 3)
+	e.fails(e.db.ReplaceRecoveryCodes(e.ctx, "nobody", [][]byte{{1}}, e.now()), sallyport.ErrNotFound)
+}
