@@ -44,6 +44,7 @@ type bench struct {
 	handler  http.Handler
 	methods  []challenge.Method
 	logged   *bytes.Buffer
+	store    func(account.Store) // serves the pages from that store
 }
 
 // nobody is a password provider that knows nobody.
@@ -84,15 +85,18 @@ func newBench(t *testing.T) *bench {
 		Target: func(*url.URL) (policy.Target, string, bool) { return policy.Target{}, "", false },
 	})
 	must(t, err)
-	acc, err := account.New(account.Options{Config: account.Config{RememberDays: 14, Methods: kinds, Issuer: "Example Corp"},
-		Store: b.db, Challenge: ch, Methods: b.methods, Sessions: b.sessions, UI: ui, Keys: keys, Now: b.clock.Now, Log: log,
-		Place: func(ip netip.Addr) string { return addresses.Class(ip).Location }})
-	must(t, err)
-	mux := http.NewServeMux()
-	mux.Handle(web.AssetsPath, ui.Assets())
-	acc.Mount(mux)
-	ch.Mount(mux)
-	b.handler = mux
+	b.store = func(s account.Store) {
+		acc, err := account.New(account.Options{Config: account.Config{RememberDays: 14, Methods: kinds, Issuer: "Example Corp"},
+			Store: s, Challenge: ch, Methods: b.methods, Sessions: b.sessions, UI: ui, Keys: keys, Now: b.clock.Now, Log: log,
+			Place: func(ip netip.Addr) string { return addresses.Class(ip).Location }})
+		must(t, err)
+		mux := http.NewServeMux()
+		mux.Handle(web.AssetsPath, ui.Assets())
+		acc.Mount(mux)
+		ch.Mount(mux)
+		b.handler = mux
+	}
+	b.store(b.db)
 	return b
 }
 
@@ -155,6 +159,9 @@ func (br *browser) remember(u sallyport.User) {
 	must(br.b.t, br.b.sessions.Remember(w, br.request(http.MethodGet, "/", nil), u.ID))
 	br.keep(w.Result())
 }
+
+// newRecorder records an answer.
+func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
 
 func (br *browser) keep(res *http.Response) {
 	for _, c := range res.Cookies() {
@@ -287,4 +294,3 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
-

@@ -26,10 +26,10 @@ func TestWrongBrowser(t *testing.T) {
 	w := newWorld(t)
 	key := w.withApp(w.user("alice", sallyport.StateEnforced))
 	mallory := w.browser()
-	_, own := mallory.get(app + "/other").want(200, "Sign in").form()
+	_, own := mallory.get(app+"/other").want(200, "Sign in").form()
 
 	alice := w.browser()
-	signIn := alice.get(app + "/mine").want(200, "Sign in")
+	signIn := alice.get(app+"/mine").want(200, "Sign in")
 	to, form := signIn.form()
 	form.Set("csrf", own.Get("csrf"))
 	form.Set("username", "alice")

@@ -65,21 +65,38 @@ func TestSameTime(t *testing.T) {
 	for i := range 10 {
 		page.submit("username", "locke", "password", fmt.Sprint("guess ", i))
 	}
-	// Only the work of this process counts: interleaved and in a new order each
-	// round, so that what else the machine does falls on all alike.
+	for round := 1; ; round++ {
+		off := w.compareTimes(page)
+		if off == "" {
+			return
+		}
+		t.Logf("round %d: %s", round, off)
+		if round == 3 { // noise does not come three times
+			t.Error(off)
+			return
+		}
+	}
+}
+
+// compareTimes measures refusals and says which of them time gives away. They are
+// interleaved, in a new order each time, so that what else the machine does falls
+// on all alike.
+func (w *world) compareTimes(page answer) string {
+	w.t.Helper()
 	names := []string{"alice", "nobod", "disab", "locke"}
 	times := map[string][]time.Duration{}
-	for i := range 81 {
+	for i := range 41 {
 		rand.Shuffle(len(names), func(a, b int) { names[a], names[b] = names[b], names[a] })
 		for _, name := range names {
 			start := time.Now()
-			page.submit("username", name, "password", fmt.Sprint("wrong ", i%5)).want(403, "SP-1001")
+			page.submit("username", name, "password", fmt.Sprint("wrong ", i)).want(403, "SP-1001")
 			if i > 0 {
 				times[name] = append(times[name], time.Since(start))
 			}
 		}
-		must(t, w.db.ClearAttempts(t.Context(), string(mustUser(w, "alice").ID), sallyport.AttemptPassword, sallyport.LaneOther))
-		must(t, w.db.ClearAttempts(t.Context(), "?\x00nobod", sallyport.AttemptPassword, sallyport.LaneOther))
+		for _, subject := range []string{string(mustUser(w, "alice").ID), "?\x00nobod"} {
+			must(w.t, w.db.ClearAttempts(w.t.Context(), subject, sallyport.AttemptPassword, sallyport.LaneOther))
+		}
 	}
 	median := func(name string) time.Duration {
 		slices.Sort(times[name])
@@ -87,12 +104,11 @@ func TestSameTime(t *testing.T) {
 	}
 	base := median("alice")
 	for _, name := range []string{"nobod", "disab", "locke"} {
-		m := median(name)
-		t.Logf("%s: %s, a wrong password: %s", name, m, base)
-		if m < base*7/10 || m > base*14/10 {
-			t.Errorf("%s takes %s, a wrong password %s", name, m, base)
+		if m := median(name); m < base*7/10 || m > base*14/10 {
+			return fmt.Sprintf("%s takes %s, a wrong password %s", name, m, base)
 		}
 	}
+	return ""
 }
 
 // H4: no password, code, key or token in any log at any level, nor in the audit

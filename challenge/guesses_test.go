@@ -56,7 +56,7 @@ func TestParallelPasswords(t *testing.T) {
 	w.user("alice", sallyport.StateDisabled)
 	pages := make([]answer, 10)
 	for i := range pages {
-		pages[i] = w.browser().get(app + "/").want(200, "Sign in")
+		pages[i] = w.browser().get(app+"/").want(200, "Sign in")
 	}
 	var wg sync.WaitGroup
 	for i := range 100 {

@@ -54,6 +54,7 @@ type world struct {
 	handler  http.Handler
 	log      *bytes.Buffer
 	verified map[string]int
+	next     string
 }
 
 // setup is what a test may change of a world.

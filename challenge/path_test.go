@@ -11,7 +11,9 @@ import (
 	"sallyport/audit"
 )
 
-func base32Text(b []byte) string { return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b) }
+func base32Text(b []byte) string {
+	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b)
+}
 
 // An employee whose state demands it signs in, registers an app, keeps recovery
 // codes, and lands exactly where they wanted to go; the next day a code suffices.

@@ -78,7 +78,7 @@ func TestLockoutLanes(t *testing.T) {
 	office.header.Set("Test-Address", "10.1.2.3")
 	office.signIn(app+"/", "alice").want(200, "hello alice") // trusted: no code
 
-	known.get(portal+"/.sallyport/sign-out").submit().want(200)
+	known.get(portal + "/.sallyport/sign-out").submit().want(200)
 	known.signIn(app+"/", "alice").want(200, "hello alice") // remembered: no code
 
 	lanes := map[string]bool{}

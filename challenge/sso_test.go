@@ -70,7 +70,7 @@ func TestFlowOfEndedSession(t *testing.T) {
 	b.signIn(app+"/", "alice").want(200, "hello")
 	w.wait(6 * time.Minute)
 	verify := b.get(portal+"/.sallyport/security-info").want(200, "Before you see or change")
-	b.get(portal + "/.sallyport/sign-out").submit().want(200, "You are signed out")
+	b.get(portal+"/.sallyport/sign-out").submit().want(200, "You are signed out")
 	verify.submit("code", w.code(key)).want(200, "Password").submit("username", "alice", "password", password).
 		want(200, "Confirm it’s you")
 }

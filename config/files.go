@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -124,8 +125,8 @@ func (c *Config) checkFiles(errs *Errors, s *shape) sallyport.FieldErrors {
 			continue
 		}
 		info, err := os.Stat(*r.file)
-		if err == nil && info.IsDir() {
-			err = fmt.Errorf("is a folder")
+		if err == nil && !info.Mode().IsRegular() {
+			err = errors.New("not a file") // a folder, or a pipe that would never end
 		}
 		if err == nil {
 			err = readable(*r.file)

@@ -161,37 +161,35 @@ func decodeField(n *yaml.Node, target any) error {
 // that are reported already are dropped: they are what the first fault caused.
 func (s *shape) add(to *Errors, faults sallyport.FieldErrors) {
 	for _, f := range faults {
-		if s.reported(f.Path) || s.reportedBelow(f.Path) {
+		// What is said of a whole section (that nothing is in it, say) may only
+		// follow from a fault inside.
+		if s.reported(f.Path) || s.above[f.Path] {
 			continue
 		}
 		n := s.nearestNode(f.Path)
 		*to = append(*to, s.src.errorAt(n.Line, n.Column, s.length(n), f.Path, s.conceal(n, f.Msg), s.conceal(n, f.Hint)))
 	}
 	for _, f := range faults {
-		s.bad[f.Path] = true
+		s.mark(f.Path)
 	}
 }
 
-// conceal puts the name of a variable where a message quotes its value.
+// conceal puts the names of variables where a message quotes their values, which
+// may be secrets. Short values are looked for only where the variable was used:
+// elsewhere they may be any word.
 func (s *shape) conceal(n *yaml.Node, msg string) string {
-	written, ok := s.expanded[n]
-	if !ok || n.Value == "" {
-		return msg
-	}
-	msg = strings.ReplaceAll(msg, strconv.Quote(n.Value), strconv.Quote(written))
-	return strings.ReplaceAll(msg, n.Value, written)
-}
-
-// reportedBelow: the section holds a setting with a fault; what is said of the
-// section as a whole (that nothing is in it, say) may only follow from that.
-func (s *shape) reportedBelow(path string) bool {
-	for p := range s.bad {
-		if s.bad[p] && strings.HasPrefix(p, path) && len(p) > len(path) && (p[len(path)] == '.' || p[len(path)] == '[') {
-			return true
+	_, here := s.expanded[n]
+	for _, v := range s.variables {
+		if v.value != "" && (here || len(v.value) >= minConcealed) {
+			quoted := strconv.Quote(v.value)
+			msg = strings.ReplaceAll(msg, quoted[1:len(quoted)-1], v.name)
+			msg = strings.ReplaceAll(msg, v.value, v.name)
 		}
 	}
-	return false
+	return msg
 }
+
+const minConcealed = 6
 
 // reported: the setting, or one that holds it, has a fault of its own already.
 func (s *shape) reported(path string) bool {

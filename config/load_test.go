@@ -174,6 +174,43 @@ func TestMissingFilesRefuseTheStart(t *testing.T) {
 	}
 }
 
+// A pipe or a device in the place of a file would be read for ever.
+func TestOnlyFilesAreRead(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no /dev on Windows")
+	}
+	for _, name := range []string{"/dev/zero", "."} {
+		_, err := loadIn(t, folder(t), replace(t, good, "master.key", name))
+		if err == nil || !strings.Contains(err.Error(), "not a file") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// H4: what a variable holds is in no fault, whichever package finds it.
+func TestFaultsDoNotShowVariables(t *testing.T) {
+	for _, bad := range []string{
+		replace(t, good, "http://127.0.0.1:8080", "${SECRET}"),
+		replace(t, good, "http://127.0.0.1:8080", "ftp://x/${SECRET}"),
+		replace(t, good, "login.example.com", "https://${SECRET}"),
+		replace(t, good, "[app.example.com]", "[\"${SECRET} x\"]"),
+		replace(t, good, "name: app", "name: \"${SECRET} x\""),
+		replace(t, good, "type: local", "type: ${SECRET}"),
+		replace(t, good, "master.key", "${SECRET}"),
+		good + "session: {idle: \"${SECRET}\"}\n",
+		good + "mfa: {trusted_ips: [\"${SECRET}\"], default_state: \"${SECRET}\", methods: [\"${SECRET}\"]}\n",
+		good + "ui: {color: \"${SECRET}\", time_zone: \"${SECRET}\", logo_file: \"${SECRET}\"}\n",
+		good + "    allow: {groups: [\"${SECRET}:x\"]}\n",
+		good + "log: {level: \"${SECRET}\"}\n",
+	} {
+		_, err := loadIn(t, folder(t), bad)
+		errs, ok := errors.AsType[Errors](err)
+		if !ok || strings.Contains(errs.Render(), "hunter2") || strings.Contains(errs.Error(), "hunter2") {
+			t.Errorf("%v for\n%s", err, bad)
+		}
+	}
+}
+
 // C8: one faulty rule refuses the whole file; nothing is skipped with a warning
 // (as in gateways that dropped a malformed rule and served the rest).
 func TestOneFaultRefusesTheFile(t *testing.T) {

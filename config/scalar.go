@@ -119,4 +119,3 @@ func FormatDuration(d time.Duration) string {
 	}
 	return text
 }
-

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,22 +20,34 @@ type shape struct {
 	errs     Errors
 	nodes    map[string]*yaml.Node
 	bad      map[string]bool // paths of reported faults
+	above    map[string]bool // paths of the sections that hold one
 	expanded map[*yaml.Node]string
 	widths   map[*yaml.Node]int // characters that a scalar takes on its line
-	keys     []Key              // of the whole format, once they are needed
+	// variables that were put in.
+	variables []variable
+	keys      []Key // of the whole format, once they are needed
 }
 
 func newShape(src *source, env Env) *shape {
 	return &shape{
 		src: src, env: env,
-		nodes: map[string]*yaml.Node{}, bad: map[string]bool{}, expanded: map[*yaml.Node]string{},
+		nodes: map[string]*yaml.Node{}, bad: map[string]bool{}, above: map[string]bool{}, expanded: map[*yaml.Node]string{},
 		widths: map[*yaml.Node]int{},
 	}
 }
 
 func (s *shape) fault(n *yaml.Node, path, hint, format string, args ...any) {
-	s.bad[path] = true
+	s.mark(path)
 	s.errs = append(s.errs, s.src.errorAt(n.Line, n.Column, s.length(n), path, fmt.Sprintf(format, args...), hint))
+}
+
+// mark remembers that a setting has a fault.
+func (s *shape) mark(path string) {
+	s.bad[path] = true
+	for i := strings.LastIndexAny(path, ".["); i >= 0; i = strings.LastIndexAny(path, ".[") {
+		path = path[:i]
+		s.above[path] = true
+	}
 }
 
 // length is how many characters of its line the node takes.
@@ -108,13 +121,28 @@ func (s *shape) prepare(n *yaml.Node, path string, key bool) {
 
 func (s *shape) expand(n *yaml.Node, path string) {
 	s.expanded[n] = n.Value
-	value, err := expand(n.Value, s.env)
+	value, err := expand(n.Value, s.lookUp)
 	if err != nil {
 		s.fault(n, path, "set it, or write `$${` for the two characters themselves", "%v", err)
 		return
 	}
 	n.Value, n.Tag, n.Style = value, "!!str", yaml.DoubleQuotedStyle
 }
+
+// lookUp remembers what variables hold, to keep it out of messages.
+func (s *shape) lookUp(name string) (string, bool) {
+	value, ok := s.env(name)
+	v := variable{name: "${" + name + "}", value: value}
+	if !slices.Contains(s.variables, v) {
+		s.variables = append(s.variables, v)
+		// The longest first, or a part of it would be left standing.
+		slices.SortFunc(s.variables, func(a, b variable) int { return len(b.value) - len(a.value) })
+	}
+	return value, ok
+}
+
+// variable is one that the file uses; its name is as it is written.
+type variable struct{ name, value string }
 
 func join(path, key string) string {
 	if path == "" {
@@ -209,7 +237,9 @@ func (s *shape) section(n *yaml.Node, fields []field, path string) bool {
 				s.hide(v)
 			}
 			meant[near] = true
-			s.bad[join(path, near)] = near != ""
+			if near != "" {
+				s.mark(join(path, near))
+			}
 			continue
 		}
 		if s.value(v, f.Type, join(path, f.Key)) {
@@ -233,7 +263,7 @@ func (s *shape) key(k *yaml.Node, path string, seen map[string]int) bool {
 		s.fault(k, path, "write `key: value`", "a key must be a word, found %s", nodeKind(k))
 		return false
 	case k.Value == "<<":
-		s.bad[path] = true // what is missing here may stand in what is merged
+		s.mark(path) // what is missing here may stand in what is merged
 		s.fault(k, full, "write the keys out", "a merge key `<<`: this file cannot have them")
 		return false
 	case twice:
@@ -332,7 +362,7 @@ func (s *shape) identity(n *yaml.Node, t reflect.Type, path string) bool {
 func (s *shape) partial(n *yaml.Node, own []field, path string) bool {
 	known, _ := splitKeys(n, keysOf(reflect.TypeFor[Identity]()))
 	s.section(known, own, path)
-	s.bad[path] = true
+	s.mark(path)
 	return false
 }
 

@@ -15,6 +15,13 @@ import (
 // long the whole may take.
 func (srv *server) guard(next http.Handler, t config.Timeouts) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "PRI" {
+			// The preface of HTTP/2 in clear, which net/http lets through to handlers
+			// that want to take such connections over.
+			w.Header().Set("Connection", "close")
+			http.Error(w, "this protocol is not served", http.StatusHTTPVersionNotSupported)
+			return
+		}
 		if r.Header["Upgrade"] != nil {
 			// It may take the connection over, and then Shutdown does not wait.
 			srv.busy.Add(1)

@@ -17,16 +17,16 @@ func TestRedirectLeadsToOurHostsOnly(t *testing.T) {
 		return answer(t, c)
 	}
 	for request, want := range map[string]string{
-		"GET /a?b=c%20d HTTP/1.1\nHost: login.example.com":                       "https://login.example.com/a?b=c%20d",
-		"GET / HTTP/1.1\nHost: LOGIN.example.com.:80":                            "https://login.example.com/",
-		"POST /form HTTP/1.1\nHost: login.example.com\nContent-Length: 0":        "https://login.example.com/form",
-		"GET //evil.example/x HTTP/1.1\nHost: login.example.com":                 "https://login.example.com//evil.example/x",
-		"GET http://login.example.com/x HTTP/1.1\nHost: evil.example":            "https://login.example.com/x",
-		"GET /%0d%0aSet-Cookie:%20a=b HTTP/1.1\nHost: login.example.com":         "https://login.example.com/%0d%0aSet-Cookie:%20a=b",
+		"GET /a?b=c%20d HTTP/1.1\nHost: login.example.com":                        "https://login.example.com/a?b=c%20d",
+		"GET / HTTP/1.1\nHost: LOGIN.example.com.:80":                             "https://login.example.com/",
+		"POST /form HTTP/1.1\nHost: login.example.com\nContent-Length: 0":         "https://login.example.com/form",
+		"GET //evil.example/x HTTP/1.1\nHost: login.example.com":                  "https://login.example.com//evil.example/x",
+		"GET http://login.example.com/x HTTP/1.1\nHost: evil.example":             "https://login.example.com/x",
+		"GET /%0d%0aSet-Cookie:%20a=b HTTP/1.1\nHost: login.example.com":          "https://login.example.com/%0d%0aSet-Cookie:%20a=b",
 		"GET / HTTP/1.1\nHost: login.example.com\nX-Forwarded-Host: evil.example": "https://login.example.com/",
 		"GET / HTTP/1.1\nHost: login.example.com\nForwarded: host=evil.example":   "https://login.example.com/",
-		"GET /\\evil.example HTTP/1.1\nHost: login.example.com":                  "https://login.example.com/%5Cevil.example",
-		"GET /@evil.example HTTP/1.1\nHost: login.example.com":                   "https://login.example.com/@evil.example",
+		"GET /\\evil.example HTTP/1.1\nHost: login.example.com":                   "https://login.example.com/%5Cevil.example",
+		"GET /@evil.example HTTP/1.1\nHost: login.example.com":                    "https://login.example.com/@evil.example",
 	} {
 		res := ask(request)
 		if got := res.Header.Get("Location"); res.StatusCode != http.StatusPermanentRedirect || got != want {
@@ -37,15 +37,15 @@ func TestRedirectLeadsToOurHostsOnly(t *testing.T) {
 		"GET / HTTP/1.1\nHost: evil.example":                              http.StatusMisdirectedRequest,
 		"GET / HTTP/1.1\nHost: login.example.com.evil.example":            http.StatusMisdirectedRequest,
 		"GET / HTTP/1.1\nHost: login.example.com:80:evil.example":         http.StatusMisdirectedRequest,
-		"GET / HTTP/1.1\nHost: login.example.com@evil.example":            http.StatusMisdirectedRequest,
+		"GET / HTTP/1.1\nHost: login.example.com@evil.example":            http.StatusBadRequest,
 		"GET / HTTP/1.1\nHost: evil.example/login.example.com":            http.StatusBadRequest,
 		"GET http://evil.example/x HTTP/1.1\nHost: login.example.com":     http.StatusMisdirectedRequest,
 		"GET http://u:p@login.example.com/x HTTP/1.1\nHost: evil.example": http.StatusBadRequest,
 		"GET / HTTP/1.0": http.StatusMisdirectedRequest,
-		"OPTIONS * HTTP/1.1\nHost: login.example.com":                           http.StatusBadRequest,
-		"CONNECT login.example.com:443 HTTP/1.1\nHost: login.example.com":       http.StatusMethodNotAllowed,
-		"GET / HTTP/1.1\nHost: login.example.com\nHost: evil.example":           http.StatusBadRequest,
-		"GET /.well-known/acme-challenge/token HTTP/1.1\nHost: evil.example":    http.StatusMisdirectedRequest,
+		"OPTIONS * HTTP/1.1\nHost: login.example.com":                        http.StatusBadRequest,
+		"CONNECT login.example.com:443 HTTP/1.1\nHost: login.example.com":    http.StatusMethodNotAllowed,
+		"GET / HTTP/1.1\nHost: login.example.com\nHost: evil.example":        http.StatusBadRequest,
+		"GET /.well-known/acme-challenge/token HTTP/1.1\nHost: evil.example": http.StatusMisdirectedRequest,
 	} {
 		res := ask(request)
 		if res.StatusCode != want || res.Header.Get("Location") != "" {

@@ -44,11 +44,11 @@ func newTestServers(t testing.TB, o testServer) *servers {
 	if o.log == nil {
 		o.log = testLog(t)
 	}
-	any := config.Listen{"127.0.0.1:0"}
-	cfg := config.Server{HTTPS: any, HTTP: any, Admin: any, Portal: testHost, TrustedProxies: o.trusted,
+	free := config.Listen{"127.0.0.1:0"}
+	cfg := config.Server{HTTPS: free, HTTP: free, Admin: free, Portal: testHost, TrustedProxies: o.trusted,
 		Timeouts: o.timeouts, Limits: o.limits}
 	if o.plain {
-		cfg.Plain = any
+		cfg.Plain = free
 	}
 	s, err := newServers(cfg, c, handlers{Main: o.main,
 		Admin: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "admin") }),
@@ -354,3 +354,6 @@ func TestServerLogLevels(t *testing.T) {
 		}
 	}
 }
+
+// quiet is for tests that make many connections fail.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -278,21 +279,26 @@ func TestKeysThatCannotBeRead(t *testing.T) {
 }
 
 func TestKeysRun(t *testing.T) {
-	store := &memoryKeys{}
-	k := NewKeys(store, KeyOptions{})
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- k.Run(ctx) }()
-	k.Refresh()
-	for k.ring.Load() == nil {
-		if ctx.Err() != nil {
-			break
+	synctest.Test(t, func(t *testing.T) {
+		k := NewKeys(&memoryKeys{}, KeyOptions{})
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error)
+		go func() { done <- k.Run(ctx) }()
+		k.Refresh()
+		synctest.Wait()
+		first := k.ring.Load().kid()
+		if first == "" {
+			t.Fatal("Refresh did not load")
 		}
-	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
+		time.Sleep(30*24*time.Hour + time.Minute) // on the bubble's own clock
+		if k.ring.Load().kid() == first {
+			t.Error("the key was not rotated")
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestJWKSHeaders(t *testing.T) {

@@ -30,19 +30,41 @@ func foreignLine(line string) string {
 	if !containsFold(line, cookiePrefix) {
 		return line
 	}
-	kept := make([]byte, 0, len(line))
-	for pair := range strings.SplitSeq(line, ";") {
-		if ourCookie(pair) {
-			continue
+	// Runs of foreign cookies are kept whole; usually there is one, and it is not
+	// even copied.
+	var first string
+	var all []byte
+	keep := func(run string) {
+		run = strings.Trim(strings.TrimSuffix(run, ";"), " \t")
+		switch {
+		case run == "":
+		case first == "":
+			first = run
+		default:
+			if all == nil {
+				all = append(make([]byte, 0, len(line)), first...)
+			}
+			all = append(append(all, "; "...), run...)
 		}
-		if len(kept) > 0 {
-			kept = append(kept, ';')
-		} else {
-			pair = strings.TrimLeft(pair, " \t")
-		}
-		kept = append(kept, pair...)
 	}
-	return strings.TrimRight(string(kept), " \t")
+	start := 0
+	for end := 0; end < len(line); {
+		pair, _, more := strings.Cut(line[end:], ";")
+		next := end + len(pair)
+		if more {
+			next++
+		}
+		if ourCookie(pair) {
+			keep(line[start:end])
+			start = next
+		}
+		end = next
+	}
+	keep(line[start:])
+	if all != nil {
+		return string(all)
+	}
+	return first
 }
 
 // ourCookie judges one cookie pair. Old parsers also split at commas, and quotes

@@ -148,29 +148,20 @@ func (x *exchange) note(g *sallyport.Grant) {
 func (p *Proxy) forward(x *exchange, r *http.Request, rt *route, g *sallyport.Grant) error {
 	x.out = upstream.Request{
 		HTTP: r, Proto: x.info.Scheme, Host: x.info.Host,
-		Cookies: foreignCookies(r.Header["Cookie"]),
-		Answer:  cleanAnswer, Trailer: cleanTrailer,
+		Client: x.client(), Cookies: x.foreignCookies(r.Header["Cookie"]),
+		Own:    [2]upstream.Field{{Name: headerCorrelation, Values: x.w.correlation[:]}},
+		Answer: cleanAnswer, Trailer: cleanTrailer,
 	}
-	if x.info.Client.IsValid() {
-		x.out.Client = x.info.Client.String()
-	}
-	fields := 1
-	var m *routeMemo
 	if g != nil {
-		m = p.memo(g, rt)
-		fields += len(m.fields) + 1
-	}
-	x.out.Fields = make([]upstream.Field, 0, fields)
-	x.out.Fields = append(x.out.Fields, upstream.Field{Name: headerCorrelation, Values: []string{x.info.CorrelationID}})
-	if g != nil {
+		m := p.memo(g, rt)
 		token, err := p.assert(m, g, rt, x.info.Host, x.info.Start)
 		if err != nil {
 			return err
 		}
-		x.out.Fields = append(append(x.out.Fields, m.fields...), upstream.Field{Name: headerAssertion, Values: token})
+		x.out.Fields, x.out.Own[1] = m.fields, upstream.Field{Name: headerAssertion, Values: token}
 	}
 	if _, ok := r.Header["Upgrade"]; ok {
-		x.w.Header()[headerCorrelation] = x.out.Fields[0].Values // a 101 is not written by WriteHeader
+		x.w.Header()[headerCorrelation] = x.w.correlation[:] // a 101 is not written by WriteHeader
 	}
 	return rt.forward.Forward(&x.w, &x.out)
 }

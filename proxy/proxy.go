@@ -170,7 +170,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{}
 	x.info.Start = p.now()
 	x.info.CorrelationID = newCorrelation(x.info.Start)
-	x.w.ResponseWriter, x.w.correlation = w, x.info.CorrelationID
+	x.w.ResponseWriter, x.w.correlation[0] = w, x.info.CorrelationID
 	r = reqctx.With(r, &x.info)
 	defer p.finish(r, x)
 	if err := p.serve(x, r); err != nil {

@@ -16,16 +16,39 @@ type exchange struct {
 	info reqctx.Info
 	w    response
 	// out is the request on its way to the upstream.
-	out upstream.Request
+	out     upstream.Request
+	address string        // Client as text
+	cookie  [1]string     // the Cookie line that goes out
+	attrs   [20]slog.Attr // the log line
 	// gone: the client left before an answer.
 	gone bool
 	done bool
 }
 
+// client returns the client's address as text, "" if unknown.
+func (x *exchange) client() string {
+	if x.address == "" && x.info.Client.IsValid() {
+		x.address = x.info.Client.String()
+	}
+	return x.address
+}
+
+// foreignCookies returns the Cookie lines without our cookies, in the one usual
+// case without a slice of their own.
+func (x *exchange) foreignCookies(lines []string) []string {
+	if len(lines) != 1 {
+		return foreignCookies(lines)
+	}
+	if x.cookie[0] = foreignLine(lines[0]); x.cookie[0] == "" {
+		return nil
+	}
+	return x.cookie[:]
+}
+
 // response counts what is sent, and puts the correlation ID on the answer.
 type response struct {
 	http.ResponseWriter
-	correlation string
+	correlation [1]string
 	status      int
 	bytes       int64
 }
@@ -37,7 +60,7 @@ func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (w *response) WriteHeader(status int) {
 	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		w.status = status
-		w.Header()[headerCorrelation] = []string{w.correlation}
+		w.Header()[headerCorrelation] = w.correlation[:]
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -84,13 +107,13 @@ func (p *Proxy) finish(r *http.Request, x *exchange) {
 	if !p.log.Enabled(r.Context(), level) {
 		return
 	}
-	p.log.LogAttrs(r.Context(), level, "request", logAttrs(r, x, status, took)...)
+	p.log.LogAttrs(r.Context(), level, "request", slog.Attr{Value: slog.GroupValue(logAttrs(r, x, status, took)...)})
 }
 
 // logAttrs are what is said of a request: no query, no cookie, no header, no name.
 func logAttrs(r *http.Request, x *exchange, status int, took time.Duration) []slog.Attr {
 	i := &x.info
-	attrs := make([]slog.Attr, 0, 20)
+	attrs := x.attrs[:0]
 	add := func(key, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(key, value))
@@ -103,9 +126,7 @@ func logAttrs(r *http.Request, x *exchange, status int, took time.Duration) []sl
 	add("route", i.Route)
 	add("user_id", string(i.UserID))
 	add("flow_id", string(i.FlowID))
-	if i.Client.IsValid() {
-		add("client", i.Client.String())
-	}
+	add("client", x.client())
 	add("decision", i.Decision)
 	add("rule", i.Rule)
 	attrs = append(attrs, slog.Int("status", status), slog.Int64("bytes", x.w.bytes), slog.Duration("duration", took))

@@ -93,7 +93,10 @@ func TestValidRoutes(t *testing.T) {
 		good(func(r *Route) { r.Public = []string{"/favicon.ico", "/assets/", "/日本/x"} }),
 		good(func(r *Route) { r.Name = "b"; r.Path = "/b" }),
 		good(func(r *Route) { r.Name = "c"; r.CaseSensitive = true; r.Path = "/B" }),
-		good(func(r *Route) { r.Name = "d"; r.Hosts = []string{"*.wild.test", "[2001:db8::1]", "192.0.2.1", "*.localhost", "other.test:8443"} }),
+		good(func(r *Route) {
+			r.Name = "d"
+			r.Hosts = []string{"*.wild.test", "[2001:db8::1]", "192.0.2.1", "*.localhost", "other.test:8443"}
+		}),
 		good(func(r *Route) { r.Name = "e"; r.Path = ""; r.Hosts = []string{"a.wild.test"} }),
 		good(func(r *Route) {
 			r.Name = "f"

@@ -22,7 +22,21 @@ func (p *Page) Register() (secret string, codes []string, next *Page) {
 	if len(codes) == 0 {
 		p.t.Fatalf("no recovery codes after the registration, but %s (%d):\n%s", shown.URL, shown.Status, shown.Text())
 	}
-	return secret, codes, shown.Form("flow").Submit()
+	return secret, codes, shown.Form("flow").Submit().Continue()
+}
+
+// Continue presses the button of pages that only tell something, until another
+// page comes.
+func (p *Page) Continue() *Page {
+	p.t.Helper()
+	for range 3 {
+		f := p.FindForm("flow")
+		if f == nil || p.FindForm("code") != nil || p.FindForm("password") != nil {
+			break
+		}
+		p = f.Submit()
+	}
+	return p
 }
 
 // RecoveryCodes returns the codes that the page shows.

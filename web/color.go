@@ -82,7 +82,7 @@ func (c rgb) until(end rgb, ratio float64, grounds ...rgb) rgb {
 }
 
 // theme is what stands behind text in one of the two colour schemes; app.css has
-// the same values, and a test compares them.
+// the same values, and the test of contrasts fails when they part.
 type theme struct {
 	page, card, tint rgb
 	end              rgb // where colours go to stand out: black by day, white by night

@@ -118,7 +118,7 @@ func (u *UI) negotiate(r *http.Request) (l *lang, chosen bool) {
 		return u.langs[0], false
 	}
 	_, i, confidence := u.matcher.Match(tags...)
-	if confidence == language.No {
+	if confidence < language.High { // a guess at what else speakers of it may read
 		i = 0
 	}
 	return u.langs[i], false

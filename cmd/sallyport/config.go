@@ -40,15 +40,15 @@ func (k *ConfigCheckCmd) Run(c *cli) error {
 	if cfg != nil {
 		v.Routes, v.Warnings = len(cfg.Routes), cfg.Warnings()
 	}
-	if k.JSON {
-		err = printJSON(c, v)
-	} else {
+	if !k.JSON {
 		k.print(c, v)
+	} else if err := printJSON(c, v); err != nil {
+		return err
 	}
-	if err == nil && !v.OK {
-		err = errors.New("the gateway would not start with " + k.Config + ": " + count(len(faults), "fault"))
+	if !v.OK {
+		return errors.New("the gateway would not start with " + k.Config + ": " + count(len(faults), "fault"))
 	}
-	return err
+	return nil
 }
 
 func (k *ConfigCheckCmd) print(c *cli, v verdict) {

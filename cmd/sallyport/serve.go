@@ -24,7 +24,8 @@ func (s *ServeCmd) Run(c *cli) error {
 	if err != nil {
 		return err
 	}
-	log := newLogger(c, cfg.Log)
+	log, flush := newLogger(c, cfg.Log)
+	defer flush()
 	slog.SetDefault(log)
 	for _, w := range cfg.Warnings() {
 		log.Warn("routing file", "warning", w.Error())
@@ -45,20 +46,23 @@ func (s *ServeCmd) Run(c *cli) error {
 }
 
 // newLogger writes text to a terminal and JSON elsewhere, unless told otherwise.
-func newLogger(c *cli, cfg config.Log) *slog.Logger {
+// flush writes what is still buffered.
+func newLogger(c *cli, cfg config.Log) (log *slog.Logger, flush func()) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
 		level = slog.LevelInfo // the config was checked; an empty one means the default
 	}
 	opts := &slog.HandlerOptions{Level: level}
-	text := cfg.Format == "text"
-	if cfg.Format == "auto" || cfg.Format == "" {
-		text = isTerminal(c.Stderr)
+	terminal := isTerminal(c.Stderr)
+	w, flush := c.Stderr, func() {}
+	if !terminal {
+		lw := newLogWriter(c.Stderr)
+		w, flush = lw, lw.Close
 	}
-	if text {
-		return slog.New(slog.NewTextHandler(c.Stderr, opts))
+	if cfg.Format == "text" || terminal && cfg.Format != "json" {
+		return slog.New(slog.NewTextHandler(w, opts)), flush
 	}
-	return slog.New(slog.NewJSONHandler(c.Stderr, opts))
+	return slog.New(slog.NewJSONHandler(w, opts)), flush
 }
 
 // isTerminal reports whether w is a character device, such as a terminal.

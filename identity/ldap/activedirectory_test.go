@@ -139,6 +139,23 @@ func TestSubjectFallsBackToTheDN(t *testing.T) {
 	}
 }
 
+// Between the two steps of a sign-in an entry can be deleted and its name given
+// to somebody else: the bind then proves the wrong person.
+func TestNameGivenAwayMeanwhile(t *testing.T) {
+	d := newDirectory(t)
+	d.bind = func(string, string) result { return result{} }
+	d.search = func(r request) ([]entry, result) {
+		e := alice()
+		if r.base == fakeAlice {
+			e.attrs["objectGUID"] = []string{"another person's"}
+		}
+		return []entry{e}, result{}
+	}
+	if id, err := signIn(t, open(t, d.settings()), "alice", "secret"); !errors.Is(err, identity.ErrWrongPassword) {
+		t.Errorf("%+v, %v", id, err)
+	}
+}
+
 // Active Directory is found out and resolves groups within groups by itself.
 func TestNestedGroupsOfActiveDirectory(t *testing.T) {
 	d := newDirectory(t)

@@ -93,7 +93,7 @@ var adSubCode = regexp.MustCompile(`^[0-9A-Fa-f]{8}: LdapErr: .{1,200}, data ([0
 // 775 (locked) comes after a wrong one too, and would tell a stranger that the
 // name exists and that guessing has begun to hurt.
 func (p *Provider) subCode(ctx context.Context, account identity.Account, answer *ldap.Error) error {
-	if answer.Err == nil || !account.Known() {
+	if answer.Err == nil {
 		return identity.ErrWrongPassword
 	}
 	m := adSubCode.FindStringSubmatch(answer.Err.Error())

@@ -298,6 +298,7 @@ func TestWrongIDTokensF1(t *testing.T) {
 				wrong["iss"] = p.srv.URL + "/"
 			}
 			p.claims = wrong
+			p.discovery = map[string]any{"userinfo_endpoint": nil} // the token alone is judged
 			if id, err := p.signIn(t, p.client(t, p.settings())); !errors.Is(err, identity.ErrProviderRefused) || id != nil {
 				t.Errorf("%+v, %v", id, err)
 			}
@@ -361,18 +362,23 @@ func TestWrongSignaturesF1(t *testing.T) {
 		"an algorithm that is not announced": func(c map[string]any) string {
 			return signed(t, jose.ES512, "k512", p512(t, p), c)
 		},
+		"HS256 with a key that is published by mistake": func(c map[string]any) string {
+			shared := []byte("a symmetric key in the list of public keys")
+			p.keys = append(p.keys, jose.JSONWebKey{Key: shared, KeyID: "oct", Use: "sig"})
+			return signed(t, jose.HS256, "oct", shared, c)
+		},
 		"no token": func(map[string]any) string { return "" },
 		"garbage":  func(map[string]any) string { return "a.b.c" },
 		"a list":   func(map[string]any) string { return signed(t, jose.ES256, "k1", p.key, []string{"sub"}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			p.set(func(p *provider) { p.sign = sign })
+			p.set(func(p *provider) { p.sign, p.claims = sign, map[string]any{"at_hash": nil} })
 			if id, err := p.signIn(t, p.client(t, p.settings())); !errors.Is(err, identity.ErrProviderRefused) || id != nil {
 				t.Errorf("%+v, %v", id, err)
 			}
 		})
 	}
-	p.set(func(p *provider) { p.sign = nil })
+	p.set(func(p *provider) { p.sign, p.claims = nil, nil })
 	if _, err := p.signIn(t, p.client(t, p.settings())); err != nil {
 		t.Errorf("the honest one: %v", err)
 	}

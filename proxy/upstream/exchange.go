@@ -23,8 +23,9 @@ type exchange struct {
 	start time.Time
 	err   error
 	// final: the header of the last answer is here; interim collects those before.
-	final   bool
-	interim http.Header
+	final     bool
+	interim   http.Header
+	forwarded [3]string
 	// trailers: fields may follow the body.
 	trailers bool
 }

@@ -22,8 +22,11 @@ type Request struct {
 	Client, Proto, Host string
 	// Cookies are the Cookie header lines that go out; those of HTTP do not.
 	Cookies []string
-	// Fields are set last, so that nothing the client sent can remove them.
+	// Fields and then Own are set last, so that nothing the client sent can remove
+	// them. Fields is shared between requests, Own is this request's; an Own
+	// without a name is none.
 	Fields []Field
+	Own    [2]Field
 	// Answer sees the status and header of every answer before the client does,
 	// interim ones (1xx) too, and may change the header. An error (usually a
 	// *httperr.Error) refuses a final answer and becomes Forward's; for an

@@ -1,0 +1,216 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"sallyport/internal/parts"
+	"sallyport/web"
+)
+
+const codeStep = 31 * time.Second
+
+// look judges a page of ours in both widths: axe-core, no sideways scrolling, the
+// standard autocomplete values, no English on a Japanese page; and keeps pictures.
+func (p *person) look(name string) {
+	p.t.Helper()
+	p.fields(name)
+	p.language(name)
+	for _, v := range []view{desk, phone} {
+		p.resize(v)
+		if w := eval[int](p, "document.scrollingElement.scrollWidth"); int64(w) > v.width {
+			p.t.Errorf("%s (%s): %d px wide in a window of %d", name, p.lang, w, v.width)
+		}
+		p.axe(name)
+		p.b.Screenshot(p.ctx, fmt.Sprintf("e2e/%s-%s-%d", name, p.lang, v.width))
+	}
+	if p.dark {
+		p.media("", "dark")
+		p.axe(name + " (dark)")
+		p.b.Screenshot(p.ctx, fmt.Sprintf("e2e/%s-%s-dark", name, p.lang))
+		p.media("", "light")
+	}
+	p.resize(p.work)
+}
+
+func (p *person) axe(name string) {
+	p.t.Helper()
+	found, err := p.b.Axe(p.ctx)
+	if err != nil {
+		p.t.Fatalf("%s: %v", name, err)
+	}
+	for _, v := range found {
+		p.t.Errorf("%s (%s): %s", name, p.lang, v)
+	}
+}
+
+// fields holds every field that can be seen against the values that password
+// managers and keyboards know.
+func (p *person) fields(name string) {
+	p.t.Helper()
+	type field struct{ Name, Autocomplete, Type string }
+	want := map[string]string{"username": "username", "password": "current-password", "code": "one-time-code", "name": "off"}
+	for _, f := range eval[[]field](p, `[...document.querySelectorAll("input:not([type=hidden],[type=checkbox],[type=radio])")]
+		.map(i => ({Name: i.name, Autocomplete: i.autocomplete, Type: i.type}))`) {
+		if w, ok := want[f.Name]; !ok || f.Autocomplete != w {
+			p.t.Errorf("%s: field %q has autocomplete %q, want %q", name, f.Name, f.Autocomplete, w)
+		}
+	}
+}
+
+// pageTexts are all that a person reads or hears: text, names for screen readers,
+// what stands in buttons and fields by default, the title.
+const pageTexts = `(() => {
+	const out = [document.title];
+	const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	while (walk.nextNode()) {
+		if (!walk.currentNode.parentElement.closest("script,style,[lang=en]:not(html)")) out.push(walk.currentNode.data);
+	}
+	for (const e of document.querySelectorAll("[aria-label],[title],[placeholder],[alt],[data-copy-label],[data-copied-label],input[value]:not([type=hidden])")) {
+		for (const a of ["aria-label", "title", "placeholder", "alt", "data-copy-label", "data-copied-label", "value"])
+			if (e.hasAttribute(a)) out.push(e.getAttribute(a));
+	}
+	return out.map(s => s.trim()).filter(s => s);
+})()`
+
+// language fails where a Japanese page speaks English, or shows a key.
+func (p *person) language(name string) {
+	p.t.Helper()
+	if got := eval[string](p, "document.documentElement.lang"); got != p.lang {
+		p.t.Errorf("%s: the page says its language is %q, want %q", name, got, p.lang)
+	}
+	key := regexp.MustCompile(`^[a-z_]+(\.[a-z_]+)+$|<no value>|\{\{`)
+	for _, s := range eval[[]string](p, pageTexts) {
+		if key.MatchString(s) {
+			p.t.Errorf("%s (%s): a text is missing: %q", name, p.lang, s)
+		}
+		if p.lang != "en" {
+			if e := englishIn(p.t, s); e != "" {
+				p.t.Errorf("%s (%s): %q is English (%q of the catalogue)", name, p.lang, s, e)
+			}
+		}
+	}
+}
+
+// englishIn returns the text of the English catalogue that s is, or holds.
+func englishIn(t *testing.T, s string) string {
+	values, err := english()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range values {
+		if s == e || len(e) >= 12 && strings.Contains(e, " ") && strings.Contains(s, e) {
+			return e
+		}
+	}
+	return ""
+}
+
+// english are the pieces of text of the English catalogues between placeholders,
+// those left out that are the same in the Japanese ones.
+var english = sync.OnceValues(func() ([]string, error) {
+	_, self, _, _ := runtimeCaller()
+	root := filepath.Dir(filepath.Dir(filepath.Dir(self)))
+	read := func(lang string) ([]string, error) {
+		files, err := filepath.Glob(filepath.Join(root, "*", "catalog", lang+".toml"))
+		if err != nil {
+			return nil, err
+		}
+		deeper, err := filepath.Glob(filepath.Join(root, "*", "*", "catalog", lang+".toml"))
+		if err != nil {
+			return nil, err
+		}
+		var out []string
+		for _, f := range append(files, deeper...) {
+			data, err := os.ReadFile(f)
+			if err != nil {
+				return nil, err
+			}
+			var tree map[string]any
+			if err := web.UnmarshalCatalogue(data, &tree); err != nil {
+				return nil, fmt.Errorf("%s: %w", f, err)
+			}
+			out = append(out, leaves(tree)...)
+		}
+		return out, nil
+	}
+	en, err := read("en")
+	if err != nil {
+		return nil, err
+	}
+	ja, err := read("ja")
+	if err != nil {
+		return nil, err
+	}
+	if len(en) < 200 || len(ja) < 200 {
+		return nil, fmt.Errorf("only %d English and %d Japanese texts were found", len(en), len(ja))
+	}
+	placeholder := regexp.MustCompile(`\{\{[^}]*\}\}`)
+	var out []string
+	for _, s := range en {
+		if slices.Contains(ja, s) || s == "English" {
+			continue
+		}
+		for _, piece := range placeholder.Split(s, -1) {
+			if piece = strings.TrimSpace(piece); len(piece) > 2 {
+				out = append(out, piece)
+			}
+		}
+	}
+	return out, nil
+})
+
+func leaves(v any) []string {
+	var out []string
+	switch v := v.(type) {
+	case string:
+		out = append(out, v)
+	case map[string]any:
+		for _, c := range v {
+			out = append(out, leaves(c)...)
+		}
+	}
+	return out
+}
+
+// downloadsTo lets the tab's browser save files in a folder.
+func downloadsTo(p *person) string {
+	p.t.Helper()
+	dir := p.t.TempDir()
+	p.do(allowDownloads(dir))
+	return dir
+}
+
+// downloaded waits for the only file of a folder and returns its name and text.
+func downloaded(t *testing.T, dir string) (name, text string) {
+	t.Helper()
+	waitFor(t, 10*time.Second, "a file in "+dir, func() bool {
+		files, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if !strings.HasSuffix(f.Name(), ".crdownload") && !strings.HasPrefix(f.Name(), ".") {
+				name = f.Name()
+			}
+		}
+		return name != ""
+	})
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name, string(data)
+}
+
+var _ = parts.Root
+var _ = chromedp.Title
