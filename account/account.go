@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"sallyport"
@@ -194,7 +195,7 @@ func (a *Account) page(mux *http.ServeMux, path string, get, post handler) {
 			h, returnPath = get, path
 		case get == nil && r.Method == http.MethodGet:
 			// The reload of an answer to a form, or a link that was kept.
-			http.Redirect(w, r, base, http.StatusSeeOther)
+			http.Redirect(w, r, keepLanguage(r), http.StatusSeeOther)
 			return nil
 		default:
 			w.Header().Set("Allow", allow)
@@ -202,6 +203,15 @@ func (a *Account) page(mux *http.ServeMux, path string, get, post handler) {
 		}
 		return a.guard(w, r, returnPath, h)
 	}))
+}
+
+// keepLanguage is the overview, in the language that a link on the answer to a
+// form has just chosen.
+func keepLanguage(r *http.Request) string {
+	if lng := r.URL.Query().Get("lng"); lng != "" {
+		return base + "?lng=" + url.QueryEscape(clip(lng, 35))
+	}
+	return base
 }
 
 // guard lets h run for somebody who is signed in on this host and has verified

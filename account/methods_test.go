@@ -90,7 +90,7 @@ func TestPendingRegistrationBelongsToOneSession(t *testing.T) {
 	if a := br.post(page+"/add", "flow", codes.input("flow"), "code", "000000"); a.code/100 != 4 {
 		t.Errorf("recovery codes as an app: %d", a.code)
 	}
-	if a := br.post(page+"/recovery-codes", "flow", mine.input("flow")); a.code != http.StatusGone {
+	if a := br.post(page+"/recovery-codes", "flow", br.get(page+"/add").input("flow")); a.code != http.StatusGone {
 		t.Errorf("an app as recovery codes: %d", a.code)
 	}
 	if got := b.methodNames(alice); !slices.Equal(got, []string{"Phone"}) {

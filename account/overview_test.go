@@ -89,3 +89,13 @@ func TestUnknownBrowsersHaveNoName(t *testing.T) {
 		t.Errorf("a stranger's text is on the page\n%s", a.body)
 	}
 }
+
+// TestAnswersToFormsCanBeReloaded: a reload, or the language switch, on the answer
+// to a form leads back to the overview.
+func TestAnswersToFormsCanBeReloaded(t *testing.T) {
+	b := newBench(t)
+	br := b.signIn(b.user("alice", sallyport.StateDisabled), sallyport.KindPassword)
+	for query, want := range map[string]string{"": page, "?lng=ja": page + "?lng=ja", "?lng=%0d%0aevil%26x=": page + "?lng=%0D%0Aevil%26x%3D"} {
+		br.get(page+"/rename"+query).expect(http.StatusSeeOther, want)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"sallyport"
 	"sallyport/audit"
@@ -103,7 +104,7 @@ func TestTokenChanges(t *testing.T) {
 	if first == "" || first == planted.Value {
 		t.Fatalf("the planted token is still there after sign-in")
 	}
-	w.wait(10 * 60e9)
+	w.wait(10 * time.Minute)
 	b.get(portal+"/.sallyport/security-info").submit("code", w.code(key)).want(200, "security info of alice")
 	if second := token(); second == first {
 		t.Error("the token is the same after a verification")

@@ -20,7 +20,7 @@ func TestPagesInJapanese(t *testing.T) {
 	page := b.get(app+"/").want(200, "サインイン", `lang="ja"`, `name="username"`, `autocomplete="username"`, `autocomplete="current-password"`)
 	page.submit("username", "alice", "password", "x").want(403, "ユーザー名またはパスワードが正しくありません", "SP-1001")
 	register := page.submit("username", "alice", "password", password).
-		want(200, "認証アプリの設定", `autocomplete="one-time-code"`, `inputmode="numeric"`, "otpauth://totp/Example%20Corp:alice@mail.example?", `value="認証アプリ"`)
+		want(200, "認証アプリの設定", `autocomplete="one-time-code"`, `inputmode="numeric"`, "otpauth://totp/Example%20Corp:alice%40mail.example?", `value="認証アプリ"`)
 	key := register.key()
 	if !strings.Contains(register.body, grouped(key)) {
 		t.Error("the key is not shown in groups of four")

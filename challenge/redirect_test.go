@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sallyport"
 	"sallyport/audit"
@@ -190,10 +191,33 @@ func TestAnotherPersonInOneFlow(t *testing.T) {
 	w.user("bob", sallyport.StateEnforced)
 	b := w.browser()
 	b.signIn(app+"/", "alice").want(200)
-	w.wait(6 * 60e9)
+	w.wait(6 * time.Minute)
 	b.get(portal+"/.sallyport/security-info").submit("code", w.code(key)).want(200, "security info of alice")
 	// Alice's session is verified. Bob, who must register, signs in after her.
-	w.wait(6 * 60e9)
+	w.wait(6 * time.Minute)
 	b.get(portal + "/.sallyport/sign-out").submit()
 	b.signIn(app+"/", "bob").want(200, "Set up an authenticator app")
+}
+
+// The same where the flow stands at its sign-in page with somebody known: typing
+// another name there makes it that person's, with nothing of the first.
+func TestAnotherNameSignsInAgain(t *testing.T) {
+	w := newWorld(t)
+	u := w.user("alice", sallyport.StateDisabled)
+	w.user("bob", sallyport.StateDisabled)
+	b := w.browser()
+	b.signIn(app+"/", "alice").want(200, "hello alice")
+	_, err := w.db.ChangeUser(t.Context(), u.ID, func(u *sallyport.User) ([]audit.Event, error) {
+		u.State = sallyport.StateEnabled
+		return nil, nil
+	})
+	must(t, err)
+	w.wait(6 * time.Minute)
+	again := b.get(portal+"/.sallyport/sign-in?return="+portal+"/").want(200, "Sign in again")
+	again.submit("username", "bob", "password", password).want(200, "security info of bob")
+	sessions, err := w.db.Sessions(t.Context(), u.ID, w.clock.Now())
+	must(t, err)
+	if len(sessions) != 0 {
+		t.Errorf("alice has %d sessions in a browser that is bob's now", len(sessions))
+	}
 }

@@ -34,7 +34,7 @@ func TestBadFiles(t *testing.T) {
 				t.Errorf("a secret is shown:\n%s", got)
 			}
 			golden := strings.TrimSuffix(file, ".yaml") + ".txt"
-			if update {
+			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -50,10 +50,4 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
-var update = false //nolint:gochecknoglobals // set by the flag below
-
-func TestMain(m *testing.M) {
-	flag.BoolVar(&update, "update", false, "write testdata/bad/*.txt")
-	flag.Parse()
-	os.Exit(m.Run())
-}
+var update = flag.Bool("update", false, "write testdata/bad/*.txt")

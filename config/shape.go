@@ -25,6 +25,7 @@ type shape struct {
 	widths   map[*yaml.Node]int // characters that a scalar takes on its line
 	// variables that were put in.
 	variables []variable
+	fields    map[reflect.Type][]field
 	keys      []Key // of the whole format, once they are needed
 }
 
@@ -32,13 +33,24 @@ func newShape(src *source, env Env) *shape {
 	return &shape{
 		src: src, env: env,
 		nodes: map[string]*yaml.Node{}, bad: map[string]bool{}, above: map[string]bool{}, expanded: map[*yaml.Node]string{},
-		widths: map[*yaml.Node]int{},
+		widths: map[*yaml.Node]int{}, fields: map[reflect.Type][]field{},
 	}
 }
 
 func (s *shape) fault(n *yaml.Node, path, hint, format string, args ...any) {
 	s.mark(path)
 	s.errs = append(s.errs, s.src.errorAt(n.Line, n.Column, s.length(n), path, fmt.Sprintf(format, args...), hint))
+}
+
+// fieldsOf is the function of that name, asked once for each type: a file may
+// have thousands of routes.
+func (s *shape) fieldsOf(t reflect.Type) []field {
+	f, ok := s.fields[t]
+	if !ok {
+		f = fieldsOf(t)
+		s.fields[t] = f
+	}
+	return f
 }
 
 // mark remembers that a setting has a fault.
@@ -162,7 +174,7 @@ func (s *shape) value(n *yaml.Node, t reflect.Type, path string) bool {
 	t = indirect(t)
 	switch kindOf(t) {
 	case kindSection:
-		return s.section(n, fieldsOf(t), path)
+		return s.section(n, s.fieldsOf(t), path)
 	case kindIdentity:
 		return s.identity(n, t, path)
 	case kindList:
@@ -330,7 +342,7 @@ func example(key string) string {
 
 // identity checks an entry against its own keys and those of its type.
 func (s *shape) identity(n *yaml.Node, t reflect.Type, path string) bool {
-	own := fieldsOf(t)
+	own := s.fieldsOf(t)
 	if !s.mapping(n, path, "an entry such as `- {name: local, type: local}`") {
 		return false
 	}
@@ -354,7 +366,7 @@ func (s *shape) identity(n *yaml.Node, t reflect.Type, path string) bool {
 		s.fault(typ, path+".type", hint, "unknown identity type %q", s.text(typ))
 		return s.partial(n, own, path)
 	}
-	return s.section(n, append(own, fieldsOf(variant)...), path)
+	return s.section(n, slices.Concat(own, s.fieldsOf(variant)), path)
 }
 
 // partial checks the keys that every entry has, where its type is not known, and

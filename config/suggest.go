@@ -22,9 +22,9 @@ func nearest(word string, candidates []string) string {
 	return best
 }
 
-func fold(s string) string {
-	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(s))
-}
+var separators = strings.NewReplacer("_", "", "-", "", " ", "")
+
+func fold(s string) string { return strings.ToLower(separators.Replace(s)) }
 
 // distance is the number of letters to insert, delete, replace or swap with
 // their neighbour to get from a to b (optimal string alignment).

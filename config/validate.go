@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -56,7 +57,7 @@ func (c *Config) Validate() sallyport.FieldErrors {
 }
 
 func asFaults(err error) sallyport.FieldErrors {
-	if f, ok := err.(sallyport.FieldErrors); ok { //nolint:errorlint // NewAddresses documents this very type
+	if f, ok := errors.AsType[sallyport.FieldErrors](err); ok {
 		return f
 	}
 	return sallyport.FieldErrors{{Msg: err.Error()}}

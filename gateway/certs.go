@@ -48,6 +48,9 @@ type certOptions struct {
 	// CheckEvery is the pause between looks at files (default a minute) or at what
 	// is to be renewed by ACME (default ten minutes).
 	CheckEvery time.Duration
+	// noARI leaves ACME renewal information (RFC 9773) unused, for tests: Pebble
+	// 2.10 cannot replace its own certificates whose serial has the high bit set.
+	noARI bool
 }
 
 var errNoKeys = errors.New("the internal CA needs the master key")

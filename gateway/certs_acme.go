@@ -161,6 +161,7 @@ func (c *acmeCerts) Run(ctx context.Context) error {
 		OnEvent:            c.event,
 		ShouldEmitFunc:     func(name string) bool { return name != "tls_get_certificate" },
 		Storage:            c.store,
+		DisableARI:         c.o.noARI,
 		// Stapling would ask strangers over the network before the first answer,
 		// and public authorities have ended OCSP.
 		OCSP:   certmagic.OCSPConfig{DisableStapling: true},

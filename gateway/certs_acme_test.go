@@ -34,7 +34,7 @@ func acmeScenario(t *testing.T, challenge string) {
 	c, err := newCerts(config.TLS{ACME: &config.ACME{
 		Email: "ops@example.com", Directory: server.DirectoryURL, CAFile: server.CAFile,
 		StorageDir: dir, Challenges: []string{challenge}, RenewalWindow: 60,
-	}}, []string{host}, certOptions{Log: testLog(t), CheckEvery: 100 * time.Millisecond})
+	}}, []string{host}, certOptions{Log: testLog(t), CheckEvery: 100 * time.Millisecond, noARI: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,9 +49,27 @@ func testKeys(t testing.TB, fill byte) *seal.Keyring {
 	return keys
 }
 
-// testLog sends the log of the code under test to the test's.
+// testLog sends the log of the code under test to the test's, until that ends:
+// workers of the ACME library may have a last word to say.
 func testLog(t testing.TB) *slog.Logger {
-	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	w := &lateWriter{to: t.Output()}
+	t.Cleanup(func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.to = io.Discard
+	})
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+type lateWriter struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (w *lateWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to.Write(p)
 }
 
 func internalOptions(t testing.TB, dir string) certOptions {

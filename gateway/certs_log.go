@@ -10,7 +10,8 @@ import (
 
 // zapTo returns the logger that certmagic wants, writing to ours. What the library
 // calls information is of interest to developers, so it comes at debug level;
-// acmeCerts.event logs what admins want to know.
+// acmeCerts.event logs what admins want to know. Its own debug level is left out:
+// it has several lines for each handshake and the headers of each exchange.
 func zapTo(log *slog.Logger) *zap.Logger { return zap.New(&slogCore{log: log}) }
 
 // slogCore implements zapcore.Core.
@@ -28,7 +29,7 @@ func slogLevel(l zapcore.Level) slog.Level {
 
 // Enabled implements zapcore.LevelEnabler.
 func (c *slogCore) Enabled(l zapcore.Level) bool {
-	return c.log.Enabled(context.Background(), slogLevel(l))
+	return l >= zapcore.InfoLevel && c.log.Enabled(context.Background(), slogLevel(l))
 }
 
 // With implements zapcore.Core.

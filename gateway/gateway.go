@@ -121,7 +121,7 @@ func (g *Gateway) openStore(ctx context.Context) error {
 		g.sinks = append(g.sinks, f)
 	}
 	db, err := store.Open(ctx, cfg.Store, store.Options{Keys: g.keys, Create: g.o.CreateStore, Now: g.o.Now,
-		Sinks: g.sinks, Node: g.o.Node, Log: g.log})
+		Sinks: g.sinks, Node: g.o.Node, Retention: Retention(cfg), Log: g.log, Observe: g.metrics.storeDone})
 	if err != nil {
 		return err
 	}
@@ -167,12 +167,16 @@ func (g *Gateway) Store() *store.DB { return g.db }
 // store. It returns what went wrong, nil after an orderly stop.
 func (g *Gateway) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
+	// Before anybody is told that the gateway is ready: an early SIGHUP would end
+	// the process.
+	reload := make(chan string, 1)
+	stopSignal := onHangup(func() { ask(reload, "signal") })
+	defer stopSignal()
 	group.Go(func() error { return g.servers.Run(ctx) })
 	group.Go(func() error { return g.sessions.Run(ctx) })
 	group.Go(func() error { return g.signer.Run(ctx) })
 	group.Go(func() error { return g.certs.Run(ctx) })
-	group.Go(func() error { return g.runGenerations(ctx) })
-	group.Go(func() error { return g.housekeeping(ctx) })
+	group.Go(func() error { return g.runGenerations(ctx, reload) })
 	start := audit.New(g.o.Now(), audit.NodeStarted, audit.Success)
 	start.Actor, start.After = "system", g.o.Version
 	if err := g.db.AppendEvents(ctx, start); err != nil {
@@ -215,18 +219,10 @@ func (g *Gateway) Close() error {
 	return nil
 }
 
-// housekeeping keeps the audit log within its retention.
-func (g *Gateway) housekeeping(ctx context.Context) error {
-	t := time.NewTicker(time.Hour)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-			if err := error(nil); err != nil && ctx.Err() == nil {
-				g.log.Error("cannot remove old audit events", "error", err)
-			}
-		}
+// Retention is how long the store keeps audit events, in the store's terms.
+func Retention(cfg *config.Config) time.Duration {
+	if cfg.Audit.Retention == 0 {
+		return -1 // for ever
 	}
+	return cfg.Audit.Retention
 }

@@ -12,21 +12,13 @@ import (
 
 // runGenerations runs the background work of the generation in force, and puts a
 // new one in force at SIGHUP or when the routing file changes.
-func (g *Gateway) runGenerations(ctx context.Context) error {
+func (g *Gateway) runGenerations(ctx context.Context, trigger chan string) error {
 	g.current.Load().start(ctx)
 	if g.o.Load == nil {
 		<-ctx.Done()
 		return nil
 	}
-	trigger := make(chan string, 1)
-	poke := func(why string) {
-		select {
-		case trigger <- why:
-		default: // one is waiting, and it will read the newest file
-		}
-	}
-	stop := onHangup(func() { poke("signal") })
-	defer stop()
+	poke := func(why string) { ask(trigger, why) }
 	watch, err := config.Watch(ctx, g.o.Config, g.log, func() { poke("file changed") })
 	if err != nil {
 		// The gateway is of use without it: SIGHUP still reloads.
@@ -43,6 +35,14 @@ func (g *Gateway) runGenerations(ctx context.Context) error {
 				watch.Follow(g.current.Load().cfg)
 			}
 		}
+	}
+}
+
+// ask asks for a reload; one that is waiting already will read the newest file.
+func ask(trigger chan string, why string) {
+	select {
+	case trigger <- why:
+	default:
 	}
 }
 

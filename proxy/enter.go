@@ -147,7 +147,7 @@ func (x *exchange) note(g *sallyport.Grant) {
 // forward sends the request on, with who asks (nil: nobody).
 func (p *Proxy) forward(x *exchange, r *http.Request, rt *route, g *sallyport.Grant) error {
 	x.out = upstream.Request{
-		HTTP: r, Proto: x.info.Scheme, Host: x.info.Host,
+		HTTP: r, Start: x.info.Start, Proto: x.info.Scheme, Host: x.info.Host,
 		Client: x.client(), Cookies: x.foreignCookies(r.Header["Cookie"]),
 		Own:    [2]upstream.Field{{Name: headerCorrelation, Values: x.w.correlation[:]}},
 		Answer: cleanAnswer, Trailer: cleanTrailer,

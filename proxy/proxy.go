@@ -127,9 +127,10 @@ func newRoute(c Route, forward upstream.Forwarder) *route {
 	}
 	rt.allow = policy.Target{Route: c.Name, Groups: c.Allow.Groups}
 	for _, u := range c.Allow.Users {
-		if f, err := sallyport.FoldName(u); err == nil {
-			rt.allow.Users = append(rt.allow.Users, f)
-		}
+		// A name that cannot be folded becomes "", which matches nobody; left out, it
+		// could leave a rule empty, which lets everybody in.
+		f, _ := sallyport.FoldName(u)
+		rt.allow.Users = append(rt.allow.Users, f)
 	}
 	return rt
 }

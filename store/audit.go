@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// auditKept is how long audit events are kept.
+	// auditKept is how long audit events are kept where nothing else is said.
 	auditKept = 90 * 24 * time.Hour
 	// eventsDefault and eventsMax bound one answer of Events.
 	eventsDefault = 1000
@@ -277,12 +277,15 @@ func (r *eventRow) follows(seq int64, prev []byte) error {
 // dropOldEvents removes up to limit events from the head of the log that are
 // older than the retention, and moves the chain's beginning with them.
 func (t *tx) dropOldEvents(now time.Time, limit int) (int, error) {
+	if t.db.keep < 0 {
+		return 0, nil
+	}
 	var ends chainEnds
 	if err := t.query(chainSQL).scan(ends.fields()...); err != nil {
 		return 0, err
 	}
 	genuine := ends.genuine(t.db.chain)
-	cutoff, n := micros(now.Add(-auditKept)), 0
+	cutoff, n := micros(now.Add(-t.db.keep)), 0
 	errYoung := errors.New("young")
 	err := t.query(`SELECT time, hash FROM audit_events WHERE seq >= $1 ORDER BY seq LIMIT $2`, ends.firstSeq, limit).
 		each(func(scan func(...any) error) error {

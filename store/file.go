@@ -77,7 +77,7 @@ func inspect(path string) error {
 	}
 	want := pageSize * int64(binary.BigEndian.Uint32(head[offPageCount:]))
 	// With a write-ahead log beside it the file may be short: the pages are there.
-	if false {
+	if info.Size() < want && !logged(path) {
 		return fmt.Errorf("%s: %w: cut off at %d of %d bytes; it was left as it is, restore a backup",
 			path, ErrForeign, info.Size(), want)
 	}

@@ -47,6 +47,11 @@ type Options struct {
 	Sinks []audit.Sink
 	// Node is the name put into audit events that carry none.
 	Node string
+	// Retention is how long audit events are kept. 0: 90 days; negative: for ever.
+	Retention time.Duration
+	// Observe hears of every operation: a constant name, how long it took, and its
+	// error, if any. nil: nobody listens.
+	Observe func(operation string, took time.Duration, err error)
 	// Log hears of migrations and restored backups; nil discards.
 	Log *slog.Logger
 }
@@ -62,6 +67,8 @@ type DB struct {
 	sinks   []audit.Sink
 	node    string
 	log     *slog.Logger
+	keep    time.Duration // audit events; negative: for ever
+	observe func(operation string, took time.Duration, err error)
 
 	read     *sql.DB
 	readStmt sync.Map // SQL text -> *sql.Stmt
@@ -97,6 +104,8 @@ func open(ctx context.Context, cfg Config, o Options, migrations fs.FS) (*DB, er
 		sinks:     o.Sinks,
 		node:      o.Node,
 		log:       o.Log,
+		keep:      o.Retention,
+		observe:   o.Observe,
 		writing:   make(chan struct{}, 1),
 		writeStmt: make(map[string]*sql.Stmt),
 	}
@@ -105,6 +114,12 @@ func open(ctx context.Context, cfg Config, o Options, migrations fs.FS) (*DB, er
 	}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
+	}
+	if db.keep == 0 {
+		db.keep = auditKept
+	}
+	if db.observe == nil {
+		db.observe = func(string, time.Duration, error) {}
 	}
 	if err := db.prepareFile(ctx, o.Create, migrations); err != nil {
 		return nil, err

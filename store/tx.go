@@ -26,7 +26,9 @@ type tx struct {
 // change runs fn in a write transaction, appends its audit events and changes,
 // commits, and tells the sinks. An error of fn, of the audit log or of the
 // commit leaves everything as it was.
-func (db *DB) change(ctx context.Context, op string, fn func(*tx) error) error {
+func (db *DB) change(ctx context.Context, op string, fn func(*tx) error) (err error) {
+	start := time.Now()
+	defer func() { db.observe(op, time.Since(start), err) }()
 	select {
 	case db.writing <- struct{}{}:
 	case <-ctx.Done():
@@ -159,7 +161,9 @@ func (t *tx) query(q string, args ...any) result {
 }
 
 // query runs a read-only query with a constant text, prepared once.
-func (db *DB) query(ctx context.Context, op, q string, args ...any) result {
+func (db *DB) query(ctx context.Context, op, q string, args ...any) (r result) {
+	start := time.Now()
+	defer func() { db.observe(op, time.Since(start), dbErrOrNil(op, r.err)) }()
 	s, ok := db.readStmt.Load(q)
 	if !ok {
 		fresh, err := db.read.PrepareContext(ctx, q)
@@ -173,6 +177,13 @@ func (db *DB) query(ctx context.Context, op, q string, args ...any) result {
 	}
 	rows, err := s.(*sql.Stmt).QueryContext(ctx, args...)
 	return result{op: op, rows: rows, err: err}
+}
+
+func dbErrOrNil(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return dbErr(op, err)
 }
 
 // result is what a query returned; exactly one of its methods must be called.

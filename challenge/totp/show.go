@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"html/template"
 	"image/color"
+	"net/url"
 	"strconv"
 	"strings"
 
 	"github.com/boombuler/barcode/qr"
 	"github.com/pquerna/otp"
-	"github.com/pquerna/otp/totp"
 
 	"sallyport"
 )
@@ -42,12 +42,8 @@ func (m *Method) Show(user sallyport.User, b []byte) (any, error) {
 	if user.Email != "" {
 		account = user.Email
 	}
-	key, err := totp.Generate(totp.GenerateOpts{Issuer: m.issuer, AccountName: account, Period: period,
-		Secret: p.Secret, Digits: digits, Algorithm: otp.AlgorithmSHA1})
-	if err != nil {
-		return nil, fmt.Errorf("authenticator link: %w", err)
-	}
-	code, err := drawQR(key.URL())
+	link := m.link(account, p.Secret)
+	code, err := drawQR(link)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +51,16 @@ func (m *Method) Show(user sallyport.User, b []byte) (any, error) {
 	return Proposal{Issuer: m.issuer, Account: account, Key: groups(plain, 4), KeyPlain: plain,
 		// html/template blanks schemes it does not know; this one we have just made,
 		// with every part escaped.
-		Link: template.URL(key.URL()), QR: code}, nil
+		Link: template.URL(link), QR: code}, nil
+}
+
+// link is the address in the form that authenticator apps read ("Key URI Format").
+// Every part is escaped here, blanks as %20: some apps show a plus sign as one,
+// and a bare & in a company's name would end it.
+func (m *Method) link(account string, secret []byte) string {
+	esc := func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+	return "otpauth://totp/" + esc(m.issuer) + ":" + esc(account) + "?secret=" + encode(secret) + "&issuer=" + esc(m.issuer) +
+		"&algorithm=" + otp.AlgorithmSHA1.String() + "&digits=" + digits.String() + "&period=" + strconv.Itoa(period)
 }
 
 // groups sets a space after every n characters.

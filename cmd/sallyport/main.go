@@ -12,6 +12,8 @@ import (
 	_ "time/tzdata" // times are shown in ui.time_zone wherever the binary runs
 
 	"github.com/alecthomas/kong"
+
+	"sallyport/config"
 )
 
 // commands is the command line.
@@ -64,6 +66,11 @@ func report(w io.Writer, err error) int {
 	if errors.As(err, &usage) {
 		fmt.Fprintln(w, "sallyport:", err)
 		return exitUsage
+	}
+	var faults config.Errors
+	if errors.As(err, &faults) {
+		fmt.Fprintln(w, faults.Render())
+		return exitNo
 	}
 	fmt.Fprintln(w, "sallyport:", err)
 	return exitNo

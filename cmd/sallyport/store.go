@@ -43,7 +43,7 @@ func openDB(ctx context.Context, c *cli, cfg *config.Config, create bool) (*stor
 		node = "unknown"
 	}
 	return store.Open(ctx, cfg.Store, store.Options{Keys: keys, Create: create, Now: c.Now, Sinks: sinks, Node: node,
-		Log: slog.New(slog.NewTextHandler(c.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+		Retention: gateway.Retention(cfg), Log: slog.New(slog.NewTextHandler(c.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 }
 
 // localEntry returns the identity entry of type local, nil if there is none.

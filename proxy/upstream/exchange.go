@@ -18,10 +18,9 @@ import (
 type exchange struct {
 	context.Context
 	writer
-	body  body
-	out   *Request
-	start time.Time
-	err   error
+	body body
+	out  *Request
+	err  error
 	// final: the header of the last answer is here; interim collects those before.
 	final     bool
 	interim   http.Header
@@ -137,6 +136,46 @@ func (b *body) Close() error {
 var hopByHop = [...]string{
 	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
 	"Te", "Trailer", "Transfer-Encoding", "Upgrade",
+}
+
+// connectionHeader is the part of a request's header that the reverse proxy looks
+// at: nil for almost every request.
+func connectionHeader(h http.Header) http.Header {
+	var out http.Header
+	for _, name := range [...]string{"Connection", "Upgrade", "Te"} {
+		if v, ok := h[name]; ok {
+			if out == nil {
+				out = http.Header{}
+			}
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// forwardHeader makes the header that goes out, with room for what will be set:
+// what the client sent, without cookies and what belongs to its connection, and
+// what the reverse proxy left in kept. The values are shared and only read.
+func forwardHeader(kept http.Header, out *Request) http.Header {
+	in := out.HTTP.Header
+	h := make(http.Header, len(in)+len(kept)+len(out.Fields)+len(out.Own)+4)
+	for name, values := range in {
+		switch name {
+		case "Cookie", "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
+			"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto":
+		default:
+			h[name] = values
+		}
+	}
+	for _, line := range in["Connection"] {
+		for name := range strings.SplitSeq(line, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
+	for name, values := range kept {
+		h[name] = values
+	}
+	return h
 }
 
 func dropHopByHop(h http.Header) {

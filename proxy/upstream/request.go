@@ -17,6 +17,8 @@ type Request struct {
 	// HTTP is the client's request, cleaned. Its method, path, query and body go
 	// out as they are; its headers without those that belong to one connection.
 	HTTP *http.Request
+	// Start of the time that FirstByte measures.
+	Start time.Time
 	// Client, Proto and Host become X-Forwarded-For, -Proto and -Host. An empty
 	// Client sends no X-Forwarded-For.
 	Client, Proto, Host string

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"strings"
 	"time"
 
 	"sallyport"
@@ -72,13 +73,14 @@ func (u *Upstream) Close() { u.transport.CloseIdleConnections() }
 // Forward implements Forwarder.
 func (u *Upstream) Forward(w http.ResponseWriter, out *Request) error {
 	x := &exchange{Context: out.HTTP.Context(), out: out, writer: writer{ResponseWriter: w}}
-	x.start = u.now()
 	if out.HTTP.ContentLength != 0 && out.HTTP.ProtoMajor == 1 {
 		// Without it the server would swallow what is left of an upload as soon as
 		// the upstream begins to answer, or hold the answer back until then.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
-	u.proxy.ServeHTTP(x, out.HTTP.WithContext(x))
+	in := out.HTTP.WithContext(x)
+	in.Header = connectionHeader(out.HTTP.Header)
+	u.proxy.ServeHTTP(x, in)
 	if x.err == nil {
 		if x.trailers && out.Trailer != nil {
 			out.Trailer(w.Header())
@@ -93,8 +95,9 @@ func (u *Upstream) Forward(w http.ResponseWriter, out *Request) error {
 	return e
 }
 
-// rewrite makes the outgoing request. Whatever the client named in Connection is
-// gone by now, so nothing set here can be removed by it.
+// rewrite makes the outgoing request. Its header is built here and only here, after
+// the reverse proxy has looked at Connection, so nothing the client named there can
+// remove what we set.
 func (u *Upstream) rewrite(pr *httputil.ProxyRequest) {
 	x, out := exchangeOf(pr.In.Context()), pr.Out
 	// The query is forwarded byte for byte; nothing is judged by it.
@@ -105,7 +108,8 @@ func (u *Upstream) rewrite(pr *httputil.ProxyRequest) {
 		x.body.ReadCloser = out.Body
 		out.Body = &x.body
 	}
-	h := out.Header
+	h := forwardHeader(out.Header, x.out)
+	out.Header = h
 	// The values live in the exchange, which saves an allocation for each.
 	x.forwarded = [3]string{x.out.Client, x.out.Proto, x.out.Host}
 	if x.out.Client != "" {
@@ -115,8 +119,6 @@ func (u *Upstream) rewrite(pr *httputil.ProxyRequest) {
 	h["X-Forwarded-Host"] = x.forwarded[2:3:3]
 	if len(x.out.Cookies) > 0 {
 		h["Cookie"] = x.out.Cookies
-	} else {
-		delete(h, "Cookie")
 	}
 	for _, f := range x.out.Fields {
 		h[f.Name] = f.Values
@@ -136,7 +138,7 @@ func (u *Upstream) answer(res *http.Response) error {
 	x := exchangeOf(res.Request.Context())
 	x.final = true
 	out := x.out
-	out.FirstByte = u.now().Sub(x.start)
+	out.FirstByte = u.now().Sub(out.Start)
 	if out.Answer != nil {
 		if err := out.Answer(res.StatusCode, res.Header); err != nil {
 			return err
@@ -150,7 +152,28 @@ func (u *Upstream) answer(res *http.Response) error {
 	if u.config.Timeouts.Idle > 0 {
 		limitIdle(res, u.config.Timeouts.Idle)
 	}
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		moveHeader(x.ResponseWriter.Header(), res)
+	}
 	return nil
+}
+
+// moveHeader takes the answer's header over without copying its values, which the
+// reverse proxy would do one by one. It leaves the type of an event stream, by
+// which the reverse proxy knows to flush.
+func moveHeader(to http.Header, res *http.Response) {
+	from := res.Header
+	res.Header = nil
+	for name, values := range from {
+		if have := to[name]; len(have) > 0 {
+			values = append(have[:len(have):len(have)], values...)
+		}
+		to[name] = values
+	}
+	if t := from["Content-Type"]; len(t) > 0 && res.ContentLength >= 0 && strings.HasPrefix(t[0], "text/event-stream") {
+		delete(to, "Content-Type")
+		res.Header = http.Header{"Content-Type": t}
+	}
 }
 
 // remember keeps the error of a request for Forward.

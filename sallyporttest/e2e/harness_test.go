@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
@@ -58,15 +60,12 @@ type person struct {
 	b    *parts.Browser
 	ctx  context.Context
 	lang string
-	// wide and phone are the views in which a page is looked at; work is the one
-	// in which the person works.
-	work view
+	work view // in which the person works; look uses both
 	// dark: pages are looked at in dark colours, too.
-	dark bool
-	// noScript: JavaScript is switched off; there is no looking then.
-	noScript bool
-	secret   string // of the authenticator app
-	codes    []string
+	dark    bool
+	secret  string // of the authenticator app
+	codes   []string
+	english []string // what a page in another language must not say
 }
 
 type view struct{ width, height int64 }
@@ -112,7 +111,7 @@ func (p *person) press(selector string) int64 {
 func (p *person) fill(name, value string) {
 	p.t.Helper()
 	sel := "input[name=" + name + "]"
-	p.do(chromedp.SetValue(sel, ""))
+	eval[string](p, fmt.Sprintf("document.querySelector(%q).value = ''", sel))
 	if value != "" {
 		p.do(chromedp.SendKeys(sel, value))
 	}
@@ -127,7 +126,7 @@ func (p *person) submit(name string) int64 {
 // eval evaluates an expression in the page.
 func eval[T any](p *person, expression string) T {
 	p.t.Helper()
-	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression))
+	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
 		p.t.Fatalf("%s: %v", expression, err)
 	}
@@ -182,11 +181,12 @@ func (p *person) media(medium, scheme string) {
 	p.t.Helper()
 	p.do(call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: medium,
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}))
+	// Colours may change step by step.
+	eval[bool](p, "Promise.all(document.getAnimations().map(a => a.finished)).then(() => true)")
 }
 
 func (p *person) scripts(on bool) {
 	p.t.Helper()
-	p.noScript = !on
 	p.do(call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on}))
 }
 
@@ -197,13 +197,24 @@ func call[P, R any](cmd cdp.Command[P, R], params P) chromedp.Action[chromedp.Vo
 	})
 }
 
-// newPerson opens a tab of its own cookies.
+// newPerson opens a browser's first tab.
 func newPerson(t *testing.T, g *sallyporttest.Gateway, b *parts.Browser, lang string, work view) *person {
 	t.Helper()
-	p := &person{t: t, g: g, b: b, ctx: b.Private(), lang: lang, work: work}
-	p.resize(work)
-	p.do(call(network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": lang}}))
+	p := &person{t: t, g: g, b: b, lang: lang, work: work}
+	if lang != "en" {
+		p.english = english(t)
+	}
+	p.tab()
 	return p
+}
+
+// tab goes on in another tab of the same browser, with the same cookies: the time
+// that a tab may take is limited.
+func (p *person) tab() {
+	p.t.Helper()
+	p.ctx = p.b.Tab()
+	p.resize(p.work)
+	p.do(call(network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": p.lang}}))
 }
 
 // signIn fills in the sign-in page.
@@ -226,6 +237,17 @@ func (p *person) code() string {
 	return code
 }
 
+// openLater puts the clock forward and opens an address. The gateway then takes its
+// store for lost until it has looked at the changes again, which it does every half
+// second of real time.
+func (p *person) openLater(d time.Duration, address string) {
+	p.t.Helper()
+	p.g.Clock.Advance(d)
+	sallyporttest.Eventually(p.t, 5*time.Second, "the gateway has caught up with the clock", func() bool {
+		return p.open(address) != http.StatusServiceUnavailable
+	})
+}
+
 // verify enters the app's next code.
 func (p *person) verify() int64 {
 	p.t.Helper()
@@ -241,4 +263,38 @@ func app() http.Handler {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		fmt.Fprintf(w, `<!doctype html><html lang="en"><title>App</title><h1 id="app">%s</h1>`, r.Header.Get("X-Sallyport-User"))
 	})
+}
+
+// downloads lets the person's browser save files, and returns their folder.
+func (p *person) downloads() string {
+	p.t.Helper()
+	dir := p.t.TempDir()
+	p.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.CallBrowser(ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+			Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir})
+		return err
+	}))
+	return dir
+}
+
+// downloaded waits for a file in a folder and returns its name and content.
+func downloaded(t *testing.T, dir string) (name, content string) {
+	t.Helper()
+	sallyporttest.Eventually(t, 10*time.Second, "a file in "+dir, func() bool {
+		files, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if !strings.HasSuffix(f.Name(), ".crdownload") && !strings.HasPrefix(f.Name(), ".") {
+				name = f.Name()
+			}
+		}
+		return name != ""
+	})
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name, string(data)
 }

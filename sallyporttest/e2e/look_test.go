@@ -7,16 +7,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp"
 
 	"sallyport/internal/parts"
 	"sallyport/web"
 )
 
+// codeStep is more than the life of a code, which works once.
 const codeStep = 31 * time.Second
 
 // look judges a page of ours in both widths: axe-core, no sideways scrolling, the
@@ -94,7 +92,7 @@ func (p *person) language(name string) {
 			p.t.Errorf("%s (%s): a text is missing: %q", name, p.lang, s)
 		}
 		if p.lang != "en" {
-			if e := englishIn(p.t, s); e != "" {
+			if e := englishIn(p.english, s); e != "" {
 				p.t.Errorf("%s (%s): %q is English (%q of the catalogue)", name, p.lang, s, e)
 			}
 		}
@@ -102,12 +100,8 @@ func (p *person) language(name string) {
 }
 
 // englishIn returns the text of the English catalogue that s is, or holds.
-func englishIn(t *testing.T, s string) string {
-	values, err := english()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range values {
+func englishIn(english []string, s string) string {
+	for _, e := range english {
 		if s == e || len(e) >= 12 && strings.Contains(e, " ") && strings.Contains(s, e) {
 			return e
 		}
@@ -115,44 +109,13 @@ func englishIn(t *testing.T, s string) string {
 	return ""
 }
 
-// english are the pieces of text of the English catalogues between placeholders,
-// those left out that are the same in the Japanese ones.
-var english = sync.OnceValues(func() ([]string, error) {
-	_, self, _, _ := runtimeCaller()
-	root := filepath.Dir(filepath.Dir(filepath.Dir(self)))
-	read := func(lang string) ([]string, error) {
-		files, err := filepath.Glob(filepath.Join(root, "*", "catalog", lang+".toml"))
-		if err != nil {
-			return nil, err
-		}
-		deeper, err := filepath.Glob(filepath.Join(root, "*", "*", "catalog", lang+".toml"))
-		if err != nil {
-			return nil, err
-		}
-		var out []string
-		for _, f := range append(files, deeper...) {
-			data, err := os.ReadFile(f)
-			if err != nil {
-				return nil, err
-			}
-			var tree map[string]any
-			if err := web.UnmarshalCatalogue(data, &tree); err != nil {
-				return nil, fmt.Errorf("%s: %w", f, err)
-			}
-			out = append(out, leaves(tree)...)
-		}
-		return out, nil
-	}
-	en, err := read("en")
-	if err != nil {
-		return nil, err
-	}
-	ja, err := read("ja")
-	if err != nil {
-		return nil, err
-	}
+// english returns the pieces of text of the English catalogues between
+// placeholders, without those that the Japanese ones share.
+func english(t *testing.T) []string {
+	t.Helper()
+	en, ja := catalogue(t, "en"), catalogue(t, "ja")
 	if len(en) < 200 || len(ja) < 200 {
-		return nil, fmt.Errorf("only %d English and %d Japanese texts were found", len(en), len(ja))
+		t.Fatalf("only %d English and %d Japanese texts were found", len(en), len(ja))
 	}
 	placeholder := regexp.MustCompile(`\{\{[^}]*\}\}`)
 	var out []string
@@ -166,8 +129,32 @@ var english = sync.OnceValues(func() ([]string, error) {
 			}
 		}
 	}
-	return out, nil
-})
+	return out
+}
+
+// catalogue returns all texts of a language, of all packages.
+func catalogue(t *testing.T, lang string) []string {
+	t.Helper()
+	var out []string
+	for _, pattern := range []string{"*/catalog/", "*/*/catalog/"} {
+		files, err := filepath.Glob(filepath.Join(parts.Root(t), filepath.FromSlash(pattern+lang+".toml")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			data, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var tree any
+			if err := web.UnmarshalCatalogue(data, &tree); err != nil {
+				t.Fatalf("%s: %v", f, err)
+			}
+			out = append(out, leaves(tree)...)
+		}
+	}
+	return out
+}
 
 func leaves(v any) []string {
 	var out []string
@@ -181,36 +168,3 @@ func leaves(v any) []string {
 	}
 	return out
 }
-
-// downloadsTo lets the tab's browser save files in a folder.
-func downloadsTo(p *person) string {
-	p.t.Helper()
-	dir := p.t.TempDir()
-	p.do(allowDownloads(dir))
-	return dir
-}
-
-// downloaded waits for the only file of a folder and returns its name and text.
-func downloaded(t *testing.T, dir string) (name, text string) {
-	t.Helper()
-	waitFor(t, 10*time.Second, "a file in "+dir, func() bool {
-		files, err := os.ReadDir(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range files {
-			if !strings.HasSuffix(f.Name(), ".crdownload") && !strings.HasPrefix(f.Name(), ".") {
-				name = f.Name()
-			}
-		}
-		return name != ""
-	})
-	data, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return name, string(data)
-}
-
-var _ = parts.Root
-var _ = chromedp.Title

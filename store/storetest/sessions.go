@@ -12,6 +12,7 @@ var sessionTests = []contractTest{
 	{"Grant brings session, user and token", grantKeepsFields},
 	{"Grant tells of methods and remembered devices", grantFacts},
 	{"Grant ends at the absolute limit", grantExpires},
+	{"a revoked session grants nothing, whatever tokens it has", grantRevoked},
 	{"CreateSession of nobody", createSessionNobody},
 	{"CreateSession with a failing part creates nothing", createSessionAtomic},
 	{"RotateToken replaces exactly that token", rotateToken},
@@ -73,6 +74,13 @@ func grantExpires(e *env) {
 	e.clock.Advance(time.Microsecond)
 	e.noGrant(k.Hash)
 	e.fails(e.db.AddToken(e.ctx, NewHostToken(s, "app.example.com", e.now())), sallyport.ErrNotFound)
+}
+
+func grantRevoked(e *env) {
+	s, k := NewSession(e.user("alice").ID, e.now())
+	s.RevokedAt = e.now()
+	e.ok(e.db.CreateSession(e.ctx, s, k))
+	e.noGrant(k.Hash)
 }
 
 func createSessionNobody(e *env) {
