@@ -24,6 +24,11 @@ func TestOneCounterPerPerson(t *testing.T) {
 	if n := w.count(audit.LockedOut, audit.Denied); n != 1 {
 		t.Errorf("ten guesses under ten names made %d lockouts, want 1", n)
 	}
+	locked, err := w.db.Lockouts(t.Context(), []string{string(mustUser(w, "alice").ID)}, w.clock.Now())
+	must(t, err)
+	if len(locked) != 1 || locked[0].Lane != sallyport.LaneOther || locked[0].Kind != sallyport.AttemptPassword {
+		t.Errorf("the lock is not on the person, where an admin finds it: %+v", locked)
+	}
 	for _, name := range names {
 		page.submit("username", name, "password", password).want(403, "SP-1001")
 	}

@@ -50,7 +50,8 @@ func newBenchServers(b *testing.B) benchServers {
 			pr.SetXForwarded()
 			pr.Out.Host = pr.In.Host
 		},
-		Transport:  &http.Transport{MaxIdleConnsPerHost: 512, IdleConnTimeout: 90 * time.Second, DisableCompression: true, ReadBufferSize: 16 << 10, WriteBufferSize: 16 << 10},
+		Transport: &http.Transport{MaxIdleConnsPerHost: 512, IdleConnTimeout: 90 * time.Second, DisableCompression: true, ReadBufferSize: 16 << 10, WriteBufferSize: 16 << 10,
+			ForceAttemptHTTP2: true, ResponseHeaderTimeout: 85 * time.Second, ExpectContinueTimeout: time.Second},
 		BufferPool: upstream.NewBuffers(),
 	}
 	s := benchServers{httptest.NewServer(p), httptest.NewServer(bare)}

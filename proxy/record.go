@@ -107,7 +107,11 @@ func (p *Proxy) finish(r *http.Request, x *exchange) {
 	if !p.log.Enabled(r.Context(), level) {
 		return
 	}
-	p.log.LogAttrs(r.Context(), level, "request", slog.Attr{Value: slog.GroupValue(logAttrs(r, x, status, took)...)})
+	// By the handler itself: the logger would look up the calling line, which is
+	// always this one.
+	line := slog.NewRecord(x.info.Start.Add(took), level, "request", 0)
+	line.AddAttrs(slog.Attr{Value: slog.GroupValue(logAttrs(r, x, status, took)...)})
+	_ = p.log.Handler().Handle(r.Context(), line)
 }
 
 // logAttrs are what is said of a request: no query, no cookie, no header, no name.

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
@@ -22,7 +23,7 @@ type dialect struct {
 	kind goose.Dialect
 	// openWriter returns a pool of one connection whose transactions hold the
 	// write lock from their start, so that what they read stays true.
-	openWriter  func(file string) (*sql.DB, error)
+	openWriter  func(ctx context.Context, file string) (*sql.DB, error)
 	openReaders func(file string, n int) (*sql.DB, error)
 	// openFresh opens an empty file and marks it as ours.
 	openFresh func(ctx context.Context, file string) (*sql.DB, error)
@@ -46,6 +47,9 @@ var sqliteDialect = dialect{
 	kindOf:      sqliteKind,
 }
 
+// busyTimeout is how long a statement waits for another process's lock.
+const busyTimeout = 5 * time.Second
+
 // applicationID marks our files ("SPRT" in ASCII) in the header of SQLite.
 const applicationID = 0x53505254
 
@@ -66,7 +70,7 @@ func sqliteDSN(file string, more ...string) (string, error) {
 		"_dqs=0",
 		"_defensive=1",
 		"_error_rc=1",
-		"_pragma=busy_timeout(5000)",
+		fmt.Sprintf("_pragma=busy_timeout(%d)", busyTimeout.Milliseconds()),
 		"_pragma=foreign_keys(1)",
 		"_pragma=trusted_schema(0)",
 		"_pragma=cache_size(-1024)",
@@ -74,7 +78,7 @@ func sqliteDSN(file string, more ...string) (string, error) {
 	return "file://" + u.EscapedPath() + "?" + strings.Join(params, "&"), nil
 }
 
-func openSQLiteWriter(file string) (*sql.DB, error) {
+func openSQLiteWriter(ctx context.Context, file string) (*sql.DB, error) {
 	dsn, err := sqliteDSN(file,
 		"_txlock=immediate",
 		"_pragma=journal_mode(WAL)",
@@ -92,7 +96,29 @@ func openSQLiteWriter(file string) (*sql.DB, error) {
 		return nil, err
 	}
 	pool.SetMaxOpenConns(1)
+	if err := settled(ctx, pool); err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
 	return pool, nil
+}
+
+// settled makes the first connection. Several processes that turn a restored copy
+// into a database with a write-ahead log, all at once, find it locked without the
+// engine's own waiting.
+func settled(ctx context.Context, pool *sql.DB) error {
+	deadline := time.Now().Add(busyTimeout)
+	for {
+		err := pool.PingContext(ctx)
+		var e *sqlite.Error
+		if err == nil || !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 func openSQLiteReaders(file string, n int) (*sql.DB, error) {
@@ -110,7 +136,8 @@ func openSQLiteReaders(file string, n int) (*sql.DB, error) {
 }
 
 // openSQLiteFresh writes our mark before there is a write-ahead log, so that the
-// header of the file itself carries it from the first byte on.
+// header of the file itself carries it from the first byte on. The log is turned
+// on here, while nobody else knows the file.
 func openSQLiteFresh(ctx context.Context, file string) (*sql.DB, error) {
 	dsn, err := sqliteDSN(file)
 	if err != nil {
@@ -121,8 +148,10 @@ func openSQLiteFresh(ctx context.Context, file string) (*sql.DB, error) {
 		return nil, err
 	}
 	pool.SetMaxOpenConns(1)
-	if _, err := pool.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
-		return nil, errors.Join(err, pool.Close())
+	for _, q := range []string{fmt.Sprintf("PRAGMA application_id = %d", applicationID), "PRAGMA journal_mode = WAL"} {
+		if _, err := pool.ExecContext(ctx, q); err != nil {
+			return nil, errors.Join(err, pool.Close())
+		}
 	}
 	return pool, nil
 }

@@ -132,7 +132,7 @@ func open(ctx context.Context, cfg Config, o Options, migrations fs.FS) (*DB, er
 
 func (db *DB) connect(ctx context.Context, create bool, migrations fs.FS) error {
 	var err error
-	if db.write, err = db.dialect.openWriter(db.file); err != nil {
+	if db.write, err = db.dialect.openWriter(ctx, db.file); err != nil {
 		return dbErr("open", err)
 	}
 	if db.read, err = db.dialect.openReaders(db.file, readers+1); err != nil {

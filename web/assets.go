@@ -28,6 +28,8 @@ type asset struct {
 type assets struct {
 	files map[string]asset
 	hash  string
+	// logoWidth in CSS pixels; 0 when there is no logo or it does not say.
+	logoWidth int
 }
 
 // newAssets builds the style sheet for the accent colour and gathers the rest.
@@ -53,6 +55,7 @@ func newAssets(cfg Config) (*assets, error) {
 		if a.files["logo"], err = readLogo(cfg.LogoFile); err != nil {
 			return nil, fmt.Errorf("ui.logo_file: %w", err)
 		}
+		a.logoWidth = logoWidth(a.files["logo"])
 	}
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(a.files)) {

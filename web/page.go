@@ -47,6 +47,7 @@ type layout struct {
 	Lang      string
 	Languages []languageLink
 	HasLogo   bool
+	LogoWidth int // in CSS pixels; 0 when not known
 }
 
 // languageLink is one entry of the language switch.
@@ -73,7 +74,7 @@ func (u *UI) Render(w http.ResponseWriter, r *http.Request, p Page) error {
 	}
 	var buf bytes.Buffer
 	err = l.templates.ExecuteTemplate(&buf, "web/layout", layout{
-		Page: p, Title: title, Lang: l.tag.String(), Languages: u.switchLinks(r, l), HasLogo: u.assets.has("logo"),
+		Page: p, Title: title, Lang: l.tag.String(), Languages: u.switchLinks(r, l), HasLogo: u.assets.has("logo"), LogoWidth: u.assets.logoWidth,
 		Content: template.HTML(content.String()), // escaped: html/template made it
 	})
 	if err != nil {

@@ -189,7 +189,7 @@ func (p *person) rememberedSignIn() {
 	p.t.Helper()
 	p.signIn("alice", password)
 	p.arrived()
-	p.openLater(15 * 24 * time.Hour, p.deepLink())
+	p.openLater(15*24*time.Hour, p.deepLink())
 	p.signIn("alice", password)
 	p.wants("question for a code after 15 days", "input[name=code]")
 	p.verify()

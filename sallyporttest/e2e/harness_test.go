@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -214,7 +215,11 @@ func (p *person) tab() {
 	p.t.Helper()
 	p.ctx = p.b.Tab()
 	p.resize(p.work)
-	p.do(call(network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": p.lang}}))
+	p.do(acceptLanguage(p.lang))
+}
+
+func acceptLanguage(tag string) chromedp.Action[chromedp.Void] {
+	return call(network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": tag}})
 }
 
 // signIn fills in the sign-in page.
@@ -298,3 +303,12 @@ func downloaded(t *testing.T, dir string) (name, content string) {
 	}
 	return name, string(data)
 }
+
+// picture keeps a picture of a page that is not ours.
+func (p *person) picture(name string) {
+	p.t.Helper()
+	p.b.Screenshot(p.ctx, "e2e/"+name)
+}
+
+// quote writes a string as JavaScript reads it.
+func quote(s string) string { return strconv.Quote(s) }

@@ -46,7 +46,7 @@ func TestWithoutJavaScript(t *testing.T) {
 	p.press("main form button.primary")
 	p.arrived()
 
-	p.openLater(6 * time.Minute, g.URL(sallyporttest.App, info))
+	p.openLater(6*time.Minute, g.URL(sallyporttest.App, info))
 	p.verify()
 	p.do(chromedp.Click("section:has(#apps) details summary"))
 	p.fill("name", "My phone")

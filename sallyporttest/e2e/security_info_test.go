@@ -47,7 +47,7 @@ func (p *person) reverification() {
 	p.t.Helper()
 	p.open(p.g.URL(sallyporttest.Portal, "/"))
 	p.wants("security info right after a verification", "#apps")
-	p.openLater(6 * time.Minute, p.g.URL(sallyporttest.App, info))
+	p.openLater(6*time.Minute, p.g.URL(sallyporttest.App, info))
 	p.wants("question for a code", "input[name=code]")
 	p.look("verify-security-info")
 	if p.has("#remember") {

@@ -159,16 +159,24 @@ func untranslated(t *testing.T, page string, allowed []string) []string {
 // an element named evil, or an address with a scheme that runs code.
 func Inert(t *testing.T, page string) {
 	t.Helper()
+	for _, fault := range markup(t, page) {
+		t.Error(fault)
+	}
+}
+
+func markup(t *testing.T, page string) []string {
+	t.Helper()
 	doc, err := html.Parse(strings.NewReader(page))
 	if err != nil {
 		t.Fatal(err)
 	}
+	var faults []string
 	for n := range doc.Descendants() {
 		if n.Type != html.ElementNode {
 			continue
 		}
 		if n.Data == "evil" {
-			t.Errorf("typed text became the element <evil>")
+			faults = append(faults, "typed text became the element <evil>")
 		}
 		src := ""
 		for _, a := range n.Attr {
@@ -178,13 +186,14 @@ func Inert(t *testing.T, page string) {
 			value := strings.ToLower(strings.TrimSpace(a.Val))
 			if strings.HasPrefix(a.Key, "on") || a.Key == "style" || a.Key == "evil" ||
 				(a.Key == "href" || a.Key == "src" || a.Key == "action") && strings.HasPrefix(value, "javascript:") {
-				t.Errorf("<%s> has %s=%q", n.Data, a.Key, a.Val)
+				faults = append(faults, fmt.Sprintf("<%s> has %s=%q", n.Data, a.Key, a.Val))
 			}
 		}
 		if n.Data == "script" && !strings.HasPrefix(src, web.AssetsPath) || n.Data == "style" {
-			t.Errorf("inline <%s>", n.Data)
+			faults = append(faults, fmt.Sprintf("inline <%s>", n.Data))
 		}
 	}
+	return faults
 }
 
 // Hostile are names that a user, a directory or a provider could send.
