@@ -83,11 +83,12 @@ func child(file string) error {
 	return db.Close()
 }
 
-// Several processes start on a database that is not there yet, and work at the
-// same time: one makes it, the chain does not fork, and guesses count as one.
-func TestProcesses(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "sallyport.db")
-	const children = 4
+const children = 4
+
+// runChildren runs several processes on a database at the same time and checks
+// that the guesses of all count as one person's.
+func runChildren(t *testing.T, file string) {
+	t.Helper()
 	var cmds [children]*exec.Cmd
 	var out, errs [children]strings.Builder
 	for i := range cmds {
@@ -100,7 +101,8 @@ func TestProcesses(t *testing.T) {
 	judged := 0
 	for i, c := range cmds {
 		if err := c.Wait(); err != nil {
-			t.Fatalf("process %d: %v: %s", i, err, errs[i].String())
+			t.Errorf("process %d: %v: %s", i, err, errs[i].String())
+			continue
 		}
 		n, err := strconv.Atoi(strings.TrimSpace(out[i].String()))
 		must(t, err)
@@ -109,6 +111,13 @@ func TestProcesses(t *testing.T) {
 	if judged != processRule.Denials {
 		t.Errorf("%d guesses were judged, want %d", judged, processRule.Denials)
 	}
+}
+
+// Several processes start on a database that is not there yet, and work at the
+// same time: one makes it, the chain does not fork, and guesses count as one.
+func TestProcesses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "sallyport.db")
+	runChildren(t, file)
 	db := storetest.Open(t, file, nil)
 	must(t, db.VerifyChain(t.Context()))
 	events, err := db.Events(t.Context(), audit.Filter{})
@@ -118,6 +127,20 @@ func TestProcesses(t *testing.T) {
 	}
 	if entries, _ := filepath.Glob(file + ".*"); len(entries) != 0 {
 		t.Errorf("left behind: %v", entries)
+	}
+}
+
+// D7: of several nodes that start on a restored backup, one forgets, once: what
+// was granted after that stays.
+func TestProcessesOnRestoredBackup(t *testing.T) {
+	file := backup(t, storetest.New(t, nil))
+	runChildren(t, file)
+	db := storetest.Open(t, file, nil)
+	must(t, db.VerifyChain(t.Context()))
+	events, err := db.Events(t.Context(), audit.Filter{Kind: audit.BackupRestored})
+	must(t, err)
+	if len(events) != 1 {
+		t.Errorf("the backup was taken into service %d times", len(events))
 	}
 }
 

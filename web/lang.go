@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/BurntSushi/toml"
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
@@ -38,7 +39,7 @@ type lang struct {
 // language; texts it lacks are shown in English.
 func loadCatalogues(sources []fs.FS) (*i18n.Bundle, error) {
 	b := i18n.NewBundle(language.English)
-	b.RegisterUnmarshalFunc("toml", UnmarshalCatalogue)
+	b.RegisterUnmarshalFunc("toml", toml.Unmarshal)
 	seen := map[string]bool{}
 	for _, src := range sources {
 		files, err := fs.Glob(src, "catalog/*.toml")

@@ -140,9 +140,14 @@ func cleanOrigin(s string) bool {
 		return false
 	}
 	for _, c := range host {
-		if !bareKey(c) && c != '.' && c != ':' && c != '[' && c != ']' {
+		if !hostRune(c) && c != '.' && c != ':' && c != '[' && c != ']' {
 			return false
 		}
 	}
 	return true
+}
+
+// hostRune reports whether r may stand in a label of a host name.
+func hostRune(r rune) bool {
+	return r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 }

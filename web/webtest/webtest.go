@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/BurntSushi/toml"
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/net/html"
 	"golang.org/x/text/language"
@@ -83,7 +84,7 @@ func read(t *testing.T, source fs.FS, file string) map[string]string {
 		t.Fatal(err)
 	}
 	bundle := i18n.NewBundle(language.English)
-	bundle.RegisterUnmarshalFunc("toml", web.UnmarshalCatalogue)
+	bundle.RegisterUnmarshalFunc("toml", toml.Unmarshal)
 	mf, err := bundle.ParseMessageFileBytes(b, path.Base(file))
 	if err != nil {
 		t.Fatalf("%s: %v", file, err)
