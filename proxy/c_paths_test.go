@@ -31,7 +31,7 @@ func TestCPathsOfStrangers(t *testing.T) {
 		{"C1 query", "/favicon.ico?next=/secret", 200},
 
 		{"C2 suffix", "/secret%23/favicon.ico", 401}, {"C2 suffix", "/secret%3f/favicon.ico", 401}, {"C2 suffix", "/secret;/favicon.ico", 401},
-		{"C2 suffix", "/secret%3B/assets/x", 401}, {"C2 suffix", "/secret%00/favicon.ico", 400}, {"C2 suffix", "/favicon.ico%00", 400},
+		{"C2 suffix", "/secret%3B/assets/x", 401}, {"C2 suffix", "/secret%00/favicon.ico", 400}, {"C2 suffix", "/assets/;x", 401}, {"C2 suffix", "/favicon.ico%00", 400},
 		{"C2 suffix", "/favicon.ico%23", 401}, {"C2 suffix", "/favicon.ico%3f", 401}, {"C2 suffix", "/favicon.ico;x", 401},
 		{"C2 raw #", "/favicon.ico#/../secret", 400},
 

@@ -194,6 +194,9 @@ func TestDecisionFollowsAddressAndDevice(t *testing.T) {
 	if d := strict.decide(x, g, rt, policy.AddressClass{}); d.Effect != policy.Deny {
 		t.Errorf("after the reload: %v", d)
 	}
+	if m, _ := g.Memo.Load().(*grantMemo); m.owner != strict {
+		t.Error("the grant still keeps the last generation alive")
+	}
 }
 
 // Unknown hosts and paths say which it was.

@@ -19,11 +19,13 @@ var (
 // route is a Route made ready.
 type route struct {
 	Route
-	prefix  string // without the slash at its end, "" for "/"; lower case unless caseSensitive
-	public  []string
-	allow   policy.Target // Route, Users and Groups; Public is per path
-	extra   []extraHeader
-	forward upstream.Forwarder
+	prefix string // without the slash at its end, "" for "/"; lower case unless caseSensitive
+	public []string
+	// publicRead are the public paths as reading gives them.
+	publicRead []string
+	allow      policy.Target // Route, Users and Groups; Public is per path
+	extra      []extraHeader
+	forward    upstream.Forwarder
 }
 
 // table finds the route of a host and path. It is immutable.
@@ -57,16 +59,25 @@ func (t *table) add(host, port string, r *route) {
 		h = &hostRoutes{port: port, origin: origin, folded: map[string]*route{}, cased: map[string]*route{}}
 		set[host] = h
 	}
-	if r.CaseSensitive {
-		h.cased[r.prefix] = r
-	} else {
-		h.folded[r.prefix] = r
+	h.put(r, r.prefix)
+	if alt := reading(r.prefix + "/"); alt != r.prefix+"/" {
+		h.put(r, strings.TrimSuffix(alt, "/")) // "/Ä" is found by its lenient reading too
 	}
-	h.max = max(h.max, len(r.prefix))
 	h.root = nil
 	if h.max == 0 && len(h.folded)+len(h.cased) == 1 {
 		h.root = r
 	}
+}
+
+func (h *hostRoutes) put(r *route, prefix string) {
+	set := h.folded
+	if r.CaseSensitive {
+		set = h.cased
+	}
+	if _, taken := set[prefix]; !taken || prefix == r.prefix {
+		set[prefix] = r
+	}
+	h.max = max(h.max, len(prefix))
 }
 
 // host returns the routes of a normalised host name, nil when there are none.
@@ -130,8 +141,12 @@ func fold(dst []byte, s string, limit int) []byte {
 // isPublic reports whether path is written down as readable by anyone: exactly,
 // or below it at a segment boundary.
 func (r *route) isPublic(path string) bool {
-	for _, p := range r.public {
-		if below(path, p, r.CaseSensitive) {
+	return anyBelow(path, r.public, r.CaseSensitive)
+}
+
+func anyBelow(path string, prefixes []string, caseSensitive bool) bool {
+	for _, p := range prefixes {
+		if below(path, p, caseSensitive) {
 			return true
 		}
 	}
@@ -194,7 +209,7 @@ func (h *hostRoutes) match(path string) (match, error) {
 		if other.route != m.route || other.reserved != m.reserved {
 			return match{}, errPathReading
 		}
-		m.public = m.public && other.public
+		m.public = m.public && anyBelow(alt, m.route.publicRead, m.route.CaseSensitive)
 	}
 	if m.route == nil && !m.reserved {
 		return match{}, errNoRoute

@@ -27,7 +27,14 @@ func TestLongestPrefixAtASegmentBoundary(t *testing.T) {
 	host := tableOf(t,
 		Route{Name: "root", Hosts: []string{"a"}, Path: "/"}, Route{Name: "app", Hosts: []string{"a"}, Path: "/App"}, Route{Name: "deep", Hosts: []string{"a"}, Path: "/app/x/y/"},
 		Route{Name: "cased", Hosts: []string{"a"}, Path: "/Case", CaseSensitive: true}, Route{Name: "jp", Hosts: []string{"a"}, Path: "/山"},
+		Route{Name: "wide", Hosts: []string{"a"}, Path: "/Ärger", Public: []string{"/Ärger/Ö"}},
 	).host("a")
+	for path, want := range map[string]bool{"/Ärger/Ö/x": true, "/ärger/Ö": false, "/Ärger/x": false, "/Case/山": false} {
+		// A name that is not ASCII is neither refused nor escaped from by its case.
+		if m, err := host.match(path); err != nil || m.public != want || m.route.Name != "wide" && m.route.Name != "cased" {
+			t.Errorf("%s: %+v, %v", path, m, err)
+		}
+	}
 	for path, want := range map[string]string{
 		"/": "root", "/x": "root", "/app": "app", "/APP/": "app", "/apple": "root", "/app/x": "app", "/app/x/y": "deep", "/App/X/Y/z": "deep", "/app/x/yz": "app",
 		"/Case": "cased", "/Case/x": "cased", "/case": "root", "/CASE/x": "root", "/山": "jp", "/山/x": "jp", "/山x": "root", "/" + strings.Repeat("a", 9999): "root",

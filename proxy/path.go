@@ -245,16 +245,18 @@ func narrow(s string) string {
 
 func narrowRune(r rune) rune {
 	switch {
+	case r < utf8.RuneSelf:
+		return r // the case of ASCII letters is each route's own business
 	case r >= 0xFF01 && r <= 0xFF5E:
-		r -= 0xFEE0
+		if r -= 0xFEE0; r == '\\' {
+			return '/'
+		}
+		return r
 	case r == 0x2024:
 		return '.'
 	case r == 0x2044, r == 0x2215, r == 0x29F8:
 		return '/'
 	case r == 0x2216, r == 0x29F5, r == 0x29F9:
-		return '/'
-	}
-	if r == '\\' {
 		return '/'
 	}
 	return unicode.ToLower(unicode.ToUpper(r))

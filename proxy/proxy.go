@@ -125,6 +125,9 @@ func newRoute(c Route, forward upstream.Forwarder) *route {
 	if !c.CaseSensitive {
 		rt.prefix = string(fold(nil, rt.prefix, len(rt.prefix)))
 	}
+	for _, p := range c.Public {
+		rt.publicRead = append(rt.publicRead, reading(p))
+	}
 	rt.allow = policy.Target{Route: c.Name, Groups: c.Allow.Groups}
 	for _, u := range c.Allow.Users {
 		// A name that cannot be folded becomes "", which matches nobody; left out, it

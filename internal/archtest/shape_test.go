@@ -15,7 +15,7 @@ func TestEveryPackageHasAComment(t *testing.T) {
 	for name, p := range load(t, "../..") {
 		var comment, files string
 		for _, f := range p.files {
-			if f.test || name == "internal/deps" {
+			if f.test {
 				continue
 			}
 			files = f.name
@@ -55,7 +55,7 @@ func eachFile(t *testing.T, tests bool, check func(source) []string) {
 	t.Helper()
 	for name, p := range load(t, "../..") {
 		for _, f := range p.files {
-			if name == "internal/deps" || (f.test || tests && forTests(name)) != tests {
+			if (f.test || tests && forTests(name)) != tests {
 				continue
 			}
 			for _, fault := range check(f) {

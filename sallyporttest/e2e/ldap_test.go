@@ -53,7 +53,9 @@ func TestLDAPSignIn(t *testing.T) {
 	p.open(g.URL("finance.localhost", "/"))
 	p.signIn("tanaka", "tanaka-pass-1")
 	p.contains("SP-4001")
+	p = newPrivate(p)
 	p.open(g.URL(sallyporttest.App, "/"))
+	p.signIn("tanaka", "tanaka-pass-1")
 	if got := eval[string](p, "document.querySelector('#app')?.textContent ?? ''"); got != "tanaka" {
 		t.Errorf("all-staff holds employees, which holds tanaka, who is %q at %s:\n%s", got, p.where(), p.text())
 	}

@@ -22,6 +22,7 @@ func TestSecurityInfo(t *testing.T) {
 			g := sallyporttest.New(t, sallyporttest.Options{Upstream: app()})
 			g.AddUser("alice", password, sallyport.StateEnabled)
 			elsewhere := g.Browser()
+			elsewhere.Header.Set("Accept-Language", lang) // a name of the app is kept as it was given
 			secret, _, _ := elsewhere.SignIn(g.URL(sallyporttest.App, "/"), "alice", password).Register()
 			b := chromium(t, []*sallyporttest.Gateway{g}, []string{sallyporttest.App, sallyporttest.Portal}, parts.WithLanguage(lang))
 			p := newPerson(t, g, b, lang, work)
