@@ -236,6 +236,7 @@ type UserLinkCmd struct {
 	Provider string `required:"" help:"Name of the identity entry."`
 	Subject  string `help:"The account's stable ID there (OIDC: the sub claim)." xor:"which" required:""`
 	Login    string `help:"The account's sign-in name there; looked up (LDAP)." xor:"which" required:""`
+	Issuer   string `help:"Issuer of the subject, as the audit log names it (default: the one of the identity entry)."`
 }
 
 // Run links.
@@ -244,7 +245,9 @@ func (l *UserLinkCmd) Run(c *cli) error {
 		link := sallyport.Link{Provider: l.Provider, Subject: l.Subject, Username: l.Login}
 		var err error
 		if l.Subject != "" {
-			link.Issuer, err = issuerOf(cfg, l.Provider)
+			if link.Issuer, err = issuerOf(cfg, l.Provider); l.Issuer != "" {
+				link.Issuer = l.Issuer
+			}
 		} else {
 			link.Issuer, link.Subject, err = lookUp(ctx, cfg, l.Provider, l.Login)
 		}

@@ -72,8 +72,9 @@ func TestHostileScriptInTheApp(t *testing.T) {
 }
 
 // attack runs an asynchronous expression in the app's page.
-func (p *person) attack(script string) string {
+func (p *person) attack(script string) (got string) {
 	p.t.Helper()
+	defer func() { p.t.Logf("ATTACK %.60q: %.300s", script, got) }()
 	return eval[string](p, `(async () => {
 		const PORTAL = `+quote(p.g.URL(sallyporttest.Portal, ""))+`;
 		const read = async (url, init) => { const r = await fetch(url, init); return r.ok ? r.url + " " + await r.text() : "refused " + r.status; };
@@ -107,7 +108,7 @@ func (p *person) windows(portal string) {
 	p.t.Helper()
 	got := p.attack(`{
 		const w = open(` + quote(portal+info) + `, "_blank", "width=400,height=400");
-		if (!w) return "";
+		if (!w) return "blocked";
 		for (let i = 0; i < 100 && !w.closed; i++) await new Promise(r => setTimeout(r, 50));
 		let seen = "";
 		try { seen = w.document.body.innerText; } catch (e) { seen = ""; }
