@@ -4,7 +4,8 @@
 #   make test     everything a change must pass; the last lines are go test's own
 #   make race     the tests of the concurrent packages under the race detector
 #   make lint     gofmt, go vet, golangci-lint
-#   make fuzz     every fuzz target for FUZZTIME (30s), one after the other
+#   make fuzz     every fuzz target, one after the other: the readers of what comes
+#                 from outside for FUZZTIME (30s), the others for FUZZTIME_OTHERS (5s)
 #   make bench    the benchmarks; BENCH=Name for one, COUNT=5 for several rounds
 #   make cross    binaries for all platforms in dist/
 #   make docs     the generated documents anew
@@ -17,6 +18,7 @@ SHELL := bash
 
 GO       ?= go
 FUZZTIME ?= 30s
+FUZZTIME_OTHERS ?= 5s
 BENCH    ?= .
 COUNT    ?= 1
 ARGS     ?=
@@ -69,7 +71,7 @@ race:
 	@scripts/race.sh $(RACE_DIRS)
 
 fuzz:
-	@FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+	@FUZZTIME=$(FUZZTIME) FUZZTIME_OTHERS=$(FUZZTIME_OTHERS) scripts/fuzz.sh
 
 bench:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count=$(COUNT) -timeout 30m ./...

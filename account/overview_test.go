@@ -59,10 +59,9 @@ func TestNoticeIsAFixedName(t *testing.T) {
 func TestHostileNamesOnThePage(t *testing.T) {
 	b := newBench(t)
 	u := b.user("mallory", sallyport.StateDisabled)
-	br := b.signIn(u, sallyport.KindPassword)
 	for _, s := range webtest.Hostile() {
 		id := b.app(u, s)
-		br = b.signIn(u, sallyport.KindPassword, sallyport.KindTOTP)
+		br := b.signIn(u, sallyport.KindPassword, sallyport.KindTOTP)
 		br.agent = "Mozilla/5.0 " + strings.Map(func(c rune) rune {
 			if c < ' ' {
 				return -1

@@ -35,14 +35,14 @@ func TestWrongBrowser(t *testing.T) {
 	form.Set("csrf", own.Get("csrf"))
 	form.Set("username", "alice")
 	form.Set("password", password)
-	a := mallory.do(http.MethodPost, to, form).want(403, "SP-5002", "Start again", app+"/mine")
+	mallory.do(http.MethodPost, to, form).want(403, "SP-5002", "Start again", app+"/mine")
 	mallory.get(signIn.url.String()).want(403, "SP-5002")
 
 	verify := signIn.submit("username", "alice", "password", password).want(200, "Confirm it’s you")
 	to, form = verify.form()
 	form.Set("csrf", own.Get("csrf"))
 	form.Set("code", w.code(key))
-	a = mallory.do(http.MethodPost, to, form).want(403, "SP-5002")
+	a := mallory.do(http.MethodPost, to, form).want(403, "SP-5002")
 	if a.header.Get("Set-Cookie") != "" {
 		t.Errorf("a stranger was given a cookie: %s", a.header.Get("Set-Cookie"))
 	}

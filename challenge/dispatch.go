@@ -264,7 +264,8 @@ func (x *run) deny(d policy.Decision) error {
 // end removes the flow, with its last events. Exactly one of several concurrent
 // calls succeeds.
 func (x *run) end(summary audit.Event) error {
-	events := append(x.events, summary)
+	x.events = append(x.events, summary)
+	events := x.events
 	x.events = nil
 	if x.unsaved {
 		return x.c.store.AppendEvents(x.r.Context(), events...)

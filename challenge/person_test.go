@@ -101,12 +101,11 @@ func TestLockoutLanes(t *testing.T) {
 func TestLockGrows(t *testing.T) {
 	w := newWorld(t)
 	w.user("alice", sallyport.StateDisabled)
-	page := w.browser().get(app + "/")
 	guess := 0
 	for _, minutes := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
 		for range 10 {
 			guess++
-			page = w.browser().get(app + "/")
+			page := w.browser().get(app + "/")
 			page.submit("username", "alice", "password", fmt.Sprint("guess ", guess)).want(403)
 		}
 		w.wait(time.Duration(minutes)*time.Minute - time.Second)

@@ -64,7 +64,6 @@ type Config struct {
 // origin is where a Config came from; it is not part of the format.
 type origin struct {
 	file     string // absolute
-	refs     []ref  // files that the configuration names
 	warnings Errors
 }
 

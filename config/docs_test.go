@@ -122,7 +122,7 @@ func TestDefaultsAreAsDescribed(t *testing.T) {
 				got = v.Index(0).String()
 			}
 		case kindText:
-			if m := value.FindStringSubmatch(want); m == nil || m[1] == "none" || strings.Contains(m[1], " ") || v.String() == "" {
+			if m := value.FindStringSubmatch(want); len(m) < 2 || m[1] == "none" || strings.Contains(m[1], " ") || v.String() == "" {
 				continue // in words, or filled in where it is used
 			}
 			want, got = value.ReplaceAllString(want, "$1"), v.String()

@@ -104,7 +104,7 @@ func (g *Gateway) assemble(gen *generation, addresses *policy.Addresses) (err er
 		Routes: cfg.Routes, TrustedProxies: proxies,
 		Portal: cfg.PortalOrigin(), PortalHandler: g.portal(gen, acct),
 		Reserved: g.reserved(gen), Sessions: g.sessions, Challenger: gen.challenge,
-		Pages: gen.ui, Addresses: addresses, Keys: g.signer, Buffers: g.buffers, Log: g.log, Metrics: g.metrics, Now: g.o.Now,
+		Pages: gen.ui, Addresses: addresses, Keys: g.signer, Buffers: g.buffers, Log: g.log, Lines: g.o.RequestLines, Metrics: g.metrics, Now: g.o.Now,
 	})
 	return err
 }

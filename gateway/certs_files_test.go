@@ -2,8 +2,11 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -79,38 +82,71 @@ func copyFile(t testing.TB, from, to string) {
 // C7: a renewed pair is served without a restart, and a broken one leaves what is
 // in force untouched.
 func TestFileCertsReload(t *testing.T) {
-	for name, every := range map[string]time.Duration{"by notice": time.Hour, "by looking": 50 * time.Millisecond} {
-		t.Run(name, func(t *testing.T) {
-			ca := parts.NewCA(t)
-			pair := pairOf(t, ca, "login.example.com")
-			first, second := pairOf(t, ca, "login.example.com"), pairOf(t, ca, "login.example.com")
-			c, err := newCerts(config.TLS{Files: []config.KeyPair{pair}}, []string{"login.example.com"},
-				certOptions{Log: testLog(t), CheckEvery: every})
-			if err != nil {
-				t.Fatal(err)
-			}
-			runCerts(t, c)
-			serial := func() string {
-				cert, err := look(t, c, "login.example.com")
-				if err != nil {
-					t.Fatalf("no certificate for a moment: %v", err)
-				}
-				return cert.SerialNumber.String()
-			}
-			old := serial()
-			copyFile(t, first.CertFile, pair.CertFile) // without its key: does not fit
-			f := c.(*fileCerts)
-			eventually(t, 10*time.Second, "the broken pair is noticed", func() bool {
-				f.mu.Lock()
-				defer f.mu.Unlock()
-				return f.pairs[0].failed[0] != nil
-			})
-			if serial() != old {
-				t.Error("a broken pair replaced a good one")
-			}
-			copyFile(t, second.CertFile, pair.CertFile)
-			copyFile(t, second.KeyFile, pair.KeyFile)
-			eventually(t, 10*time.Second, "the new pair is served", func() bool { return serial() != old })
-		})
+	ca := parts.NewCA(t)
+	pair := pairOf(t, ca, testHost)
+	reloadScenario(t, ca, pair, time.Hour, func(t *testing.T, cert, key string) {
+		copyFile(t, cert, pair.CertFile)
+		copyFile(t, key, pair.KeyFile)
+	})
+}
+
+// Some changes bring no notice: file systems on the network, or a folder that is
+// swapped above the one that is watched.
+func TestFileCertsReloadWithoutNotice(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("symbolic links need a privilege")
 	}
+	ca, dir := parts.NewCA(t), t.TempDir()
+	link := filepath.Join(dir, "live")
+	n := 0
+	swap := func(t *testing.T, cert, key string) {
+		t.Helper()
+		n++
+		folder := filepath.Join(dir, fmt.Sprint(n))
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		copyFile(t, cert, filepath.Join(folder, "c.pem"))
+		copyFile(t, key, filepath.Join(folder, "k.pem"))
+		if err := os.Symlink(folder, link+"-new"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(link+"-new", link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := pairOf(t, ca, testHost)
+	swap(t, first.CertFile, first.KeyFile)
+	pair := config.KeyPair{CertFile: filepath.Join(link, "c.pem"), KeyFile: filepath.Join(link, "k.pem")}
+	reloadScenario(t, ca, pair, 50*time.Millisecond, swap)
+}
+
+// reloadScenario serves pair and replaces its files by a broken and by a good one.
+func reloadScenario(t *testing.T, ca *parts.CA, pair config.KeyPair, every time.Duration, replace func(t *testing.T, cert, key string)) {
+	first, second := pairOf(t, ca, testHost), pairOf(t, ca, testHost)
+	c, err := newCerts(config.TLS{Files: []config.KeyPair{pair}}, []string{testHost}, certOptions{Log: testLog(t), CheckEvery: every})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runCerts(t, c)
+	serial := func() string {
+		cert, err := look(t, c, testHost)
+		if err != nil {
+			t.Fatalf("no certificate for a moment: %v", err)
+		}
+		return cert.SerialNumber.String()
+	}
+	old := serial()
+	replace(t, first.CertFile, second.KeyFile) // do not fit each other
+	f := c.(*fileCerts)
+	eventually(t, 10*time.Second, "the broken pair is noticed", func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.pairs[0].failed[0] != nil
+	})
+	if serial() != old {
+		t.Error("a broken pair replaced a good one")
+	}
+	replace(t, second.CertFile, second.KeyFile)
+	eventually(t, 10*time.Second, "the new pair is served", func() bool { return serial() != old })
 }

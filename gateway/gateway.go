@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"sallyport/audit"
 	"sallyport/config"
 	"sallyport/internal/seal"
+	"sallyport/internal/trim"
 	"sallyport/proxy"
 	"sallyport/proxy/upstream"
 	"sallyport/session"
@@ -32,8 +34,10 @@ type Options struct {
 	Load func() (*config.Config, error)
 	// CreateStore creates or migrates the database.
 	CreateStore bool
-	Log         *slog.Logger     // nil: slog.Default
-	Now         func() time.Time // nil: time.Now
+	Log         *slog.Logger // nil: slog.Default
+	// RequestLines gets the line of each request as JSON; nil: Log gets it.
+	RequestLines io.Writer
+	Now          func() time.Time // nil: time.Now
 	// Node names this process in the audit log. "": the host name.
 	Node string
 	// Version of the program, for the metrics.
@@ -81,7 +85,7 @@ func New(ctx context.Context, o Options) (_ *Gateway, err error) {
 	if g.keys, err = o.Config.Keyring(); err != nil {
 		return nil, err
 	}
-	if err = g.openStore(ctx); err != nil {
+	if err := g.openStore(ctx); err != nil {
 		return nil, err
 	}
 	cfg := o.Config
@@ -90,11 +94,11 @@ func New(ctx context.Context, o Options) (_ *Gateway, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = g.sessions.Start(ctx); err != nil {
+	if err := g.sessions.Start(ctx); err != nil {
 		return nil, err
 	}
 	g.signer = proxy.NewKeys(g.db, proxy.KeyOptions{Now: o.Now, Log: o.Log})
-	if err = g.signer.Load(ctx); err != nil {
+	if err := g.signer.Load(ctx); err != nil {
 		return nil, err
 	}
 	gen, err := g.build(cfg)
@@ -102,7 +106,7 @@ func New(ctx context.Context, o Options) (_ *Gateway, err error) {
 		return nil, err
 	}
 	g.current.Store(gen)
-	if err = g.listen(cfg); err != nil {
+	if err := g.listen(cfg); err != nil {
 		return nil, err
 	}
 	g.watchMetrics()
@@ -184,6 +188,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	g.ready.Store(true)
 	notifyReady()
+	if err := trim.Startup(); err != nil {
+		g.log.Debug("memory of the start is kept", "error", err)
+	}
 	err := group.Wait()
 	g.ready.Store(false)
 	stop := audit.New(g.o.Now(), audit.NodeStopped, audit.Success)

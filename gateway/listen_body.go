@@ -87,10 +87,9 @@ func (b *connBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
-		// The connection is now read only to notice that the client went away; a
-		// deadline would look like that, and end an upstream's long work.
+		// The server now reads only to notice that the client went away, and has
+		// lifted the deadline: another would look like that, and end the app's work.
 		b.ended = true
-		_ = b.rc.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }

@@ -175,6 +175,10 @@ func TestBodyLimitEndsWithTheBody(t *testing.T) {
 				t.Errorf("%s: second half: %d, %v", r.Proto, n, err)
 			}
 			pause()
+			if _, err := r.Body.Read(half); err != io.EOF {
+				t.Errorf("%s: after the end: %v", r.Proto, err)
+			}
+			pause()
 			_, _ = io.WriteString(w, "a")
 			_ = http.NewResponseController(w).Flush()
 			pause()
@@ -349,7 +353,14 @@ func TestHTTP2RapidReset(t *testing.T) {
 	defer close(release)
 	h := dialH2(t, s)
 	ended := make(chan error, 1)
-	go func() { ended <- h.until(func(http2.Frame) bool { return false }) }()
+	go func() {
+		for { // h.until writes, too, and this goroutine must not
+			if _, err := h.ReadFrame(); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
 	sent := 0
 	for ; sent < 5000; sent++ {
 		id := uint32(2*sent + 1)
@@ -492,10 +503,17 @@ func TestConnectionLimitWaits(t *testing.T) {
 		return l.waiting > 0
 	}
 	eventually(t, 5*time.Second, "a third connection waits", waiting)
-	admin := dialTCP(t, s, kindAdmin)
-	send(t, admin, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	if res := answer(t, admin); res.StatusCode != http.StatusOK {
-		t.Errorf("admin: %s", res.Status)
+	var admins []net.Conn
+	for range 3 {
+		admins = append(admins, dialTCP(t, s, kindAdmin))
+	}
+	for i := range 2 * len(admins) { // none of them was closed for another
+		c := admins[i%len(admins)]
+		send(t, c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		res := answer(t, c)
+		if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != http.StatusOK {
+			t.Errorf("admin: %s, %v", res.Status, err)
+		}
 	}
 	close(hold)
 	eventually(t, 5*time.Second, "the third connection is taken", func() bool { return !waiting() })

@@ -12,8 +12,8 @@ import (
 // runtime's generator, without the lock of the uuid package.
 func newCorrelation(now time.Time) string {
 	var b [16]byte
-	binary.BigEndian.PutUint64(b[0:8], uint64(now.UnixMilli())<<16|uint64(rand.Uint32()&0x0FFF)|0x7000)
-	binary.BigEndian.PutUint64(b[8:16], rand.Uint64()&^(3<<62)|1<<63)
+	binary.BigEndian.PutUint64(b[0:8], uint64(now.UnixMilli())<<16|uint64(rand.Uint32()&0x0FFF)|0x7000) //nolint:gosec // it guards nothing
+	binary.BigEndian.PutUint64(b[8:16], rand.Uint64()&^(3<<62)|1<<63)                                   //nolint:gosec // it guards nothing
 	var s [36]byte
 	hex.Encode(s[0:8], b[0:4])
 	hex.Encode(s[9:13], b[4:6])

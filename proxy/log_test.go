@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sallyport/internal/reqctx"
-	"sallyport/proxy/upstream"
 )
 
 // H4, H5: logs held tokens and queries, and lines that clients had written.
@@ -69,7 +68,7 @@ func (o *observed) Observe(i *reqctx.Info, status int, bytes int64, _ time.Durat
 func TestBrokenAnswer(t *testing.T) {
 	app := scriptedApp(t, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this")
 	var seen observed
-	f := newFixture(t, []Route{appRoute(func(r *Route) { r.Public = []string{"/"}; r.Upstream = upstream.Addresses(app) })}, func(o *Options) { o.Metrics = &seen })
+	f := newFixture(t, []Route{appRoute(func(r *Route) { r.Public = []string{"/"}; r.Upstream = app })}, func(o *Options) { o.Metrics = &seen })
 	req, _ := http.NewRequest("GET", f.gateway.URL, nil)
 	req.Host = "app.test"
 	res, err := http.DefaultTransport.RoundTrip(req)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -38,6 +39,8 @@ type Proxy struct {
 	pages        httperr.Pages
 	keys         *Keys
 	log          *slog.Logger
+	lines        io.Writer
+	buffers      *lineBuffers
 	metrics      Metrics
 	now          func() time.Time
 }
@@ -55,7 +58,7 @@ func New(o Options) (*Proxy, error) {
 		routes: newTable(), strip: newStripper(o.Routes), addresses: o.Addresses,
 		portalOrigin: o.Portal, portalPages: o.PortalHandler, reserved: o.Reserved,
 		sessions: o.Sessions, challenger: o.Challenger, pages: o.Pages, keys: o.Keys,
-		log: o.Log, metrics: o.Metrics, now: o.Now,
+		log: o.Log, lines: o.Lines, buffers: new(lineBuffers), metrics: o.Metrics, now: o.Now,
 	}
 	if p.now == nil {
 		p.now = time.Now

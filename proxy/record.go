@@ -17,9 +17,8 @@ type exchange struct {
 	w    response
 	// out is the request on its way to the upstream.
 	out     upstream.Request
-	address string        // Client as text
-	cookie  [1]string     // the Cookie line that goes out
-	attrs   [20]slog.Attr // the log line
+	address string    // Client as text
+	cookie  [1]string // the Cookie line that goes out
 	// gone: the client left before an answer.
 	gone bool
 	done bool
@@ -107,6 +106,10 @@ func (p *Proxy) finish(r *http.Request, x *exchange) {
 	if !p.log.Enabled(r.Context(), level) {
 		return
 	}
+	if p.lines != nil {
+		p.writeLine(r, x, level, status, took)
+		return
+	}
 	// By the handler itself: the logger would look up the calling line, which is
 	// always this one.
 	line := slog.NewRecord(x.info.Start.Add(took), level, "request", 0)
@@ -117,7 +120,7 @@ func (p *Proxy) finish(r *http.Request, x *exchange) {
 // logAttrs are what is said of a request: no query, no cookie, no header, no name.
 func logAttrs(r *http.Request, x *exchange, status int, took time.Duration) []slog.Attr {
 	i := &x.info
-	attrs := x.attrs[:0]
+	attrs := make([]slog.Attr, 0, 20)
 	add := func(key, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(key, value))

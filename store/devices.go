@@ -145,7 +145,8 @@ func (db *DB) Devices(ctx context.Context, user sallyport.UserID, now time.Time)
 		WHERE d.user_id = $1 AND d.expires_at > $2 ORDER BY d.created_at DESC, d.id DESC LIMIT $3`,
 		string(user), micros(now), listMax),
 		func(scan func(...any) error) (d sallyport.Device, err error) {
-			return d, scan(deviceFields(&d)...)
+			err = scan(deviceFields(&d)...)
+			return d, err
 		})
 }
 

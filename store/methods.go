@@ -160,6 +160,7 @@ func (db *DB) UseRecoveryCode(ctx context.Context, user sallyport.UserID, hash [
 
 // RecoveryCodesLeft counts the unused ones.
 func (db *DB) RecoveryCodesLeft(ctx context.Context, user sallyport.UserID) (n int, err error) {
-	return n, db.query(ctx, "recovery codes left",
+	err = db.query(ctx, "recovery codes left",
 		`SELECT count(*) FROM recovery_codes WHERE user_id = $1 AND used_at = 0`, string(user)).scan(&n)
+	return n, err
 }

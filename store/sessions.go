@@ -218,6 +218,7 @@ func (db *DB) Sessions(ctx context.Context, user sallyport.UserID, now time.Time
 		WHERE s.user_id = $1 AND s.revoked_at = 0 AND s.expires_at > $2
 		ORDER BY s.created_at DESC, s.id DESC LIMIT $3`, string(user), micros(now), listMax),
 		func(scan func(...any) error) (s sallyport.Session, err error) {
-			return s, scan(sessionFields(&s)...)
+			err = scan(sessionFields(&s)...)
+			return s, err
 		})
 }

@@ -20,7 +20,8 @@ func userFields(u *sallyport.User) []any {
 }
 
 func scanUser(scan func(...any) error) (u sallyport.User, err error) {
-	return u, scan(userFields(&u)...)
+	err = scan(userFields(&u)...)
+	return u, err
 }
 
 // User returns a user by ID.
@@ -123,7 +124,8 @@ func (t *tx) setNames(u *sallyport.User) error {
 
 func (t *tx) user(id sallyport.UserID) (sallyport.User, error) {
 	var u sallyport.User
-	return u, t.query(`SELECT `+userColumns+` FROM users u WHERE u.id = $1`, string(id)).scan(userFields(&u)...)
+	err := t.query(`SELECT `+userColumns+` FROM users u WHERE u.id = $1`, string(id)).scan(userFields(&u)...)
+	return u, err
 }
 
 // ChangeUser reads a user, lets change alter a copy, and writes it with the
@@ -312,8 +314,9 @@ func (db *DB) RevokeUser(ctx context.Context, id sallyport.UserID, at time.Time,
 
 // PasswordHash returns a user's PHC string.
 func (db *DB) PasswordHash(ctx context.Context, id sallyport.UserID) (hash string, err error) {
-	return hash, db.query(ctx, "password hash",
+	err = db.query(ctx, "password hash",
 		`SELECT password FROM users WHERE id = $1 AND password <> ''`, string(id)).scan(&hash)
+	return hash, err
 }
 
 // UpgradePasswordHash replaces the PHC string of the same password if it is

@@ -138,7 +138,7 @@ func (d *DemoCmd) prepare(ctx context.Context, c *cli, g *gateway.Gateway, cfg *
 		Password: demoPassword(),
 		CAFile:   filepath.Join(dir, "root-ca.pem"),
 	}
-	if err := os.WriteFile(info.CAFile, g.RootCA(), 0o644); err != nil { //nolint:gosec // a certificate is public, and browsers of other users must read it
+	if err := os.WriteFile(info.CAFile, g.RootCA(), 0o644); err != nil { // a certificate is public, and browsers of other users must read it
 		return info, err
 	}
 	hasher, err := local.NewHasher(local.HashCost{})

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"sallyport/config"
@@ -24,7 +25,8 @@ func (s *ServeCmd) Run(c *cli) error {
 	if err != nil {
 		return err
 	}
-	log, flush := newLogger(c, cfg.Log)
+	tuneMemory()
+	log, lines, flush := newLogger(c, cfg.Log)
 	defer flush()
 	slog.SetDefault(log)
 	for _, w := range cfg.Warnings() {
@@ -33,7 +35,7 @@ func (s *ServeCmd) Run(c *cli) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	g, err := gateway.New(ctx, gateway.Options{Config: cfg, Load: gateway.LoadFile(s.Config),
-		CreateStore: true, Log: log, Now: c.Now, Version: version()})
+		CreateStore: true, Log: log, RequestLines: lines, Now: c.Now, Version: version()})
 	if err != nil {
 		return err
 	}
@@ -46,8 +48,9 @@ func (s *ServeCmd) Run(c *cli) error {
 }
 
 // newLogger writes text to a terminal and JSON elsewhere, unless told otherwise.
-// flush writes what is still buffered.
-func newLogger(c *cli, cfg config.Log) (log *slog.Logger, flush func()) {
+// lines is where requests write theirs as JSON, nil where the log is text; flush
+// writes what is still buffered.
+func newLogger(c *cli, cfg config.Log) (log *slog.Logger, lines io.Writer, flush func()) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
 		level = slog.LevelInfo // the config was checked; an empty one means the default
@@ -60,9 +63,9 @@ func newLogger(c *cli, cfg config.Log) (log *slog.Logger, flush func()) {
 		w, flush = lw, lw.Close
 	}
 	if cfg.Format == "text" || terminal && cfg.Format != "json" {
-		return slog.New(slog.NewTextHandler(w, opts)), flush
+		return slog.New(slog.NewTextHandler(w, opts)), nil, flush
 	}
-	return slog.New(slog.NewJSONHandler(w, opts)), flush
+	return slog.New(slog.NewJSONHandler(w, opts)), w, flush
 }
 
 // isTerminal reports whether w is a character device, such as a terminal.
@@ -73,4 +76,13 @@ func isTerminal(w io.Writer) bool {
 	}
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// tuneMemory lets the heap grow to three times what is in use before it is
+// collected, unless the environment says otherwise: a gateway keeps little and
+// makes much garbage, so half of the collections are saved for a few megabytes.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200)
+	}
 }

@@ -87,8 +87,8 @@ func TestMissingFilesRefuseTheStartC7(t *testing.T) {
 		"bind_password_file": {URL: "ldaps://dc1", BaseDN: "DC=x", BindDN: "CN=x", BindPasswordFile: empty},
 	} {
 		for _, file := range []string{empty, empty + "-missing"} {
-			switch {
-			case path == "ca_file":
+			switch path {
+			case "ca_file":
 				cfg.CAFile = file
 			default:
 				cfg.BindPasswordFile = file

@@ -81,7 +81,7 @@ func (b *browser) drain(res *http.Response) {
 	res.Body.Close()
 }
 
-func real(t *testing.T, opts parts.OIDCOptions) (*parts.OIDC, *oidc.Provider) {
+func realProvider(t *testing.T, opts parts.OIDCOptions) (*parts.OIDC, *oidc.Provider) {
 	t.Helper()
 	opts.HTTPS, opts.RedirectURIs = true, []string{callback}
 	idp := parts.OIDCProvider(t, opts)
@@ -111,7 +111,7 @@ func enter(t *testing.T, idp *parts.OIDC, rp *oidc.Provider, who parts.Account) 
 
 func TestRealProvider(t *testing.T) {
 	for _, apart := range []bool{false, true} {
-		idp, rp := real(t, parts.OIDCOptions{ClaimsOnlyInUserInfo: apart})
+		idp, rp := realProvider(t, parts.OIDCOptions{ClaimsOnlyInUserInfo: apart})
 		if err := rp.Probe(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +129,7 @@ func TestRealProvider(t *testing.T) {
 }
 
 func TestRealProviderRotatesKeys(t *testing.T) {
-	idp, rp := real(t, parts.OIDCOptions{})
+	idp, rp := realProvider(t, parts.OIDCOptions{})
 	alice := parts.Accounts()[0]
 	for _, keepOld := range []bool{true, false, false} {
 		if _, err := enter(t, idp, rp, alice); err != nil {
@@ -144,7 +144,7 @@ func TestRealProviderRotatesKeys(t *testing.T) {
 
 // F1, against the real provider's own wire format.
 func TestRealProviderWithWrongAnswersF1(t *testing.T) {
-	idp, rp := real(t, parts.OIDCOptions{})
+	idp, rp := realProvider(t, parts.OIDCOptions{})
 	alice := parts.Accounts()[0]
 	for name, how := range map[string]parts.Tamper{
 		"issuer":   {Claims: map[string]any{"iss": "https://evil.example"}},
@@ -172,7 +172,7 @@ func TestRealProviderWithWrongAnswersF1(t *testing.T) {
 
 // A code works once, and only with the verifier of the sign-in it was asked for.
 func TestRealProviderBindsTheCode(t *testing.T) {
-	idp, rp := real(t, parts.OIDCOptions{})
+	idp, rp := realProvider(t, parts.OIDCOptions{})
 	alice := parts.Accounts()[0]
 	begin := func() (string, []byte) {
 		location, kept, err := rp.Begin(t.Context(), callback, "state-1")

@@ -184,8 +184,8 @@ type markedReader struct {
 
 func (m *markedReader) Read(p []byte) (int, error) {
 	n, err := m.r.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // as in io.Copy: a wrapped io.EOF is a fault
+	if err != nil && err != io.EOF { // as in io.Copy: a wrapped io.EOF is a fault
 		m.err = err
 	}
-	return n, err //nolint:wrapcheck // io.Reader must return io.EOF as it is
+	return n, err // io.Reader must return io.EOF as it is
 }

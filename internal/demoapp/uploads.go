@@ -73,7 +73,7 @@ func (a *App) receive(w http.ResponseWriter, r *http.Request, b *batch) error {
 	who, now := visitorOf(r).Label(), a.now()
 	for {
 		part, err := form.NextPart()
-		if err == io.EOF { //nolint:errorlint // a form cut short is a wrapped io.EOF
+		if err == io.EOF { // a form cut short is a wrapped io.EOF
 			break
 		}
 		if err != nil {

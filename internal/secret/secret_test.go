@@ -38,7 +38,7 @@ func TestSecretsArePrintedNowhere(t *testing.T) {
 	}
 	out.Write(b)
 	fmt.Fprintln(&out, fmt.Errorf("failed with %v", s))
-	for _, form := range []string{plain, fmt.Sprintf("%x", plain), fmt.Sprintf("%X", plain), fmt.Sprint([]byte(plain))} {
+	for _, form := range []string{plain, fmt.Sprintf("%x", plain), fmt.Sprintf("%X", plain), fmt.Sprintf("%d", []byte(plain))} {
 		if i := strings.Index(out.String(), form); i >= 0 {
 			t.Errorf("the secret shows as %q in …%s", form, out.String()[max(0, i-60):i+len(form)])
 		}

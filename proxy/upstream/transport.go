@@ -22,7 +22,8 @@ const (
 	// continueWait is how long a body waits for an upstream's 100 Continue.
 	continueWait   = time.Second
 	maxHeaderBytes = 256 << 10
-	ioBuffer       = 16 << 10
+	// ioBuffer of a connection holds headers; bodies pass in larger pieces around it.
+	ioBuffer = 4 << 10
 )
 
 // newTransport builds the connections to the upstreams of one route. It never

@@ -27,7 +27,6 @@ func TestEmployeeDay(t *testing.T) {
 			g.AddUser("alice", password, sallyport.StateEnabled)
 			b := chromium(t, []*sallyporttest.Gateway{g}, []string{sallyporttest.App, sallyporttest.Portal}, parts.WithLanguage(lang))
 			p := newPerson(t, g, b, lang, work)
-			p.dark = lang == "en"
 			p.firstSignIn()
 			p.signOut()
 			p.tab()

@@ -177,13 +177,12 @@ func (p *person) resize(v view) {
 	p.do(chromedp.EmulateViewport(v.width, v.height, opts...))
 }
 
-// media emulates colour scheme and medium.
+// media emulates colour scheme and medium, without motion: axe-core would judge
+// colours on their way.
 func (p *person) media(medium, scheme string) {
 	p.t.Helper()
 	p.do(call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: medium,
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}))
-	// Colours may change step by step.
-	eval[bool](p, "Promise.all(document.getAnimations().map(a => a.finished)).then(() => true)")
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}}))
 }
 
 func (p *person) scripts(on bool) {
@@ -215,6 +214,7 @@ func (p *person) tab() {
 	p.t.Helper()
 	p.ctx = p.b.Tab()
 	p.resize(p.work)
+	p.media("", "light")
 	p.do(acceptLanguage(p.lang))
 }
 

@@ -17,27 +17,40 @@ import (
 // codeStep is more than the life of a code, which works once.
 const codeStep = 31 * time.Second
 
-// look judges a page of ours in both widths: axe-core, no sideways scrolling, the
-// standard autocomplete values, no English on a Japanese page; and keeps pictures.
+// look judges a page of ours: its style and pictures are there, no sideways
+// scrolling, the standard autocomplete values, no English on a Japanese page, and
+// nothing that axe-core finds at the width at which the person works. It keeps
+// pictures of both widths, and of some pages in dark colours.
 func (p *person) look(name string) {
 	p.t.Helper()
 	p.fields(name)
 	p.language(name)
-	for _, v := range []view{desk, phone} {
-		p.resize(v)
-		if w := eval[int](p, "document.scrollingElement.scrollWidth"); int64(w) > v.width {
-			p.t.Errorf("%s (%s): %d px wide in a window of %d", name, p.lang, w, v.width)
-		}
-		p.axe(name)
-		p.b.Screenshot(p.ctx, fmt.Sprintf("e2e/%s-%s-%d", name, p.lang, v.width))
+	if eval[bool](p, "getComputedStyle(document.body).display !== 'flex' || [...document.images].some(i => !i.naturalWidth)") {
+		p.t.Errorf("%s (%s): the style sheet or a picture is missing", name, p.lang)
 	}
-	if p.dark {
+	p.axe(name)
+	if p.lang == "en" && slices.Contains(darkPages(), name) {
 		p.media("", "dark")
-		p.axe(name + " (dark)")
+		p.axe(name + ", dark")
 		p.b.Screenshot(p.ctx, fmt.Sprintf("e2e/%s-%s-dark", name, p.lang))
 		p.media("", "light")
 	}
-	p.resize(p.work)
+	for _, v := range []view{phone, desk} {
+		if v != p.work {
+			p.resize(v)
+		}
+		if w := eval[int](p, "document.scrollingElement.scrollWidth"); int64(w) > v.width {
+			p.t.Errorf("%s (%s): %d px wide in a window of %d", name, p.lang, w, v.width)
+		}
+		p.b.Screenshot(p.ctx, fmt.Sprintf("e2e/%s-%s-%d", name, p.lang, v.width))
+		p.resize(p.work)
+	}
+}
+
+// darkPages are looked at in dark colours: together they hold every part of a page.
+func darkPages() []string {
+	return []string{"sign-in-wrong", "register-key", "recovery-codes", "registered", "verify-wrong", "locked",
+		"security-info-edit", "security-info-last", "error-denied", "error-upstream-down-502"}
 }
 
 func (p *person) axe(name string) {

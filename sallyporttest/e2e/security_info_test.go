@@ -26,7 +26,7 @@ func TestSecurityInfo(t *testing.T) {
 			secret, _, _ := elsewhere.SignIn(g.URL(sallyporttest.App, "/"), "alice", password).Register()
 			b := chromium(t, []*sallyporttest.Gateway{g}, []string{sallyporttest.App, sallyporttest.Portal}, parts.WithLanguage(lang))
 			p := newPerson(t, g, b, lang, work)
-			p.secret, p.dark = secret, lang == "en"
+			p.secret = secret
 
 			p.open(g.URL(sallyporttest.App, deep))
 			p.signIn("alice", password)

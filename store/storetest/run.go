@@ -82,7 +82,7 @@ func (e *env) fails(err, kind error) {
 	}
 	for _, other := range []error{sallyport.ErrNotFound, sallyport.ErrExists, sallyport.ErrConflict, sallyport.ErrUsed,
 		sallyport.ErrExpired, sallyport.ErrLimit, sallyport.ErrLastMethod, sallyport.ErrUnavailable, sallyport.ErrDenied} {
-		if other != kind && errors.Is(err, other) {
+		if !errors.Is(other, kind) && errors.Is(err, other) {
 			e.Fatalf("error %v is %v and %v", err, kind, other)
 		}
 	}

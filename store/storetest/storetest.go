@@ -96,7 +96,7 @@ var template = sync.OnceValues(func() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	keys, err := seal.New(make([]byte, seal.KeySize)) // an empty database holds nothing sealed
 	if err != nil {
 		return nil, err
