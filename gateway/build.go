@@ -42,6 +42,11 @@ type generation struct {
 
 // build makes a generation; nothing of it is in force, or running, yet.
 func (g *Gateway) build(cfg *config.Config) (*generation, error) {
+	if cfg.TLS.ACME != nil {
+		if err := checkACMEHosts(hosts(cfg)); err != nil {
+			return nil, err
+		}
+	}
 	addresses, err := policy.NewAddresses(cfg.MFA.TrustedIPs, cfg.Locations)
 	if err != nil {
 		return nil, err

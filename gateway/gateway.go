@@ -170,17 +170,20 @@ func (g *Gateway) Store() *store.DB { return g.db }
 // Run serves until ctx ends, then lets requests in flight finish, and closes the
 // store. It returns what went wrong, nil after an orderly stop.
 func (g *Gateway) Run(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, serving := errgroup.WithContext(ctx)
+	// What requests need goes on until the last of them is done.
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
 	// Before anybody is told that the gateway is ready: an early SIGHUP would end
 	// the process.
 	reload := make(chan string, 1)
 	stopSignal := onHangup(func() { ask(reload, "signal") })
 	defer stopSignal()
-	group.Go(func() error { return g.servers.Run(ctx) })
-	group.Go(func() error { return g.sessions.Run(ctx) })
-	group.Go(func() error { return g.signer.Run(ctx) })
-	group.Go(func() error { return g.certs.Run(ctx) })
-	group.Go(func() error { return g.runGenerations(ctx, reload) })
+	group.Go(func() error { defer stopWork(); return g.servers.Run(serving) })
+	group.Go(func() error { return g.sessions.Run(work) })
+	group.Go(func() error { return g.signer.Run(work) })
+	group.Go(func() error { return g.certs.Run(work) })
+	group.Go(func() error { return g.runGenerations(work, reload) })
 	start := audit.New(g.o.Now(), audit.NodeStarted, audit.Success)
 	start.Actor, start.After = "system", g.o.Version
 	if err := g.db.AppendEvents(ctx, start); err != nil {
@@ -191,8 +194,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	if err := trim.Startup(); err != nil {
 		g.log.Debug("memory of the start is kept", "error", err)
 	}
+	// While requests drain, balancers are to look elsewhere.
+	defer context.AfterFunc(serving, func() { g.ready.Store(false) })()
 	err := group.Wait()
-	g.ready.Store(false)
 	stop := audit.New(g.o.Now(), audit.NodeStopped, audit.Success)
 	stop.Actor = "system"
 	last, cancel := context.WithTimeout(context.Background(), 5*time.Second)

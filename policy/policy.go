@@ -48,6 +48,8 @@ type Decision struct {
 type Target struct {
 	// Route is the route's name; "" is the portal.
 	Route string
+	// Label is what people call the app; "" where nobody was told.
+	Label string
 	// Public: the path is written down as readable by anyone.
 	Public bool
 	// Users and Groups who may enter at all; both empty: any signed-in user.

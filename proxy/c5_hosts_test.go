@@ -100,3 +100,17 @@ func TestPortalHost(t *testing.T) {
 		t.Errorf("the portal's paths are cleaned too: %d", res.StatusCode)
 	}
 }
+
+// On an unknown host nothing is served but what the page that says so needs.
+func TestUnknownHostServesAssetsOnly(t *testing.T) {
+	f := newFixture(t, []Route{appRoute()})
+	for path, want := range map[string]int{
+		"/": 421, "/.sallyport/handoff?code=x": 421, "/.sallyport/jwks.json": 421, "/.sallyport/assets": 421,
+		"/.sallyport/assets/x.css": 200, "/.sallyport/assets/../handoff": 421, "/.sallyport/assets/%2e%2e/handoff": 421,
+	} {
+		resp, _ := f.raw("GET " + path + " HTTP/1.1\r\nHost: unknown.test\r\nConnection: close\r\n\r\n")
+		if got := resp.StatusCode; got != want {
+			t.Errorf("%s answers %d, want %d", path, got, want)
+		}
+	}
+}

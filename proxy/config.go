@@ -7,6 +7,8 @@ type Route struct {
 	// Name of the route in logs, metrics and rules: letters, digits, `-`, `_`.
 	// Must be set, and be unique.
 	Name string `yaml:"name" json:"name"`
+	// Label is what the sign-in pages call the app. Default: the first host.
+	Label string `yaml:"label,omitempty" json:"label,omitempty"`
 	// Hosts under which browsers reach it. `*.example.com` stands for one label.
 	// At least one; the portal's host cannot be one.
 	Hosts []string `yaml:"hosts" json:"hosts"`

@@ -131,7 +131,10 @@ func newRoute(c Route, forward upstream.Forwarder) *route {
 	for _, p := range c.Public {
 		rt.publicRead = append(rt.publicRead, reading(p))
 	}
-	rt.allow = policy.Target{Route: c.Name, Groups: c.Allow.Groups}
+	rt.allow = policy.Target{Route: c.Name, Label: c.Label, Groups: c.Allow.Groups}
+	if c.Label == "" {
+		rt.allow.Label = firstHost(c.Hosts)
+	}
 	for _, u := range c.Allow.Users {
 		// A name that cannot be folded becomes "", which matches nobody; left out, it
 		// could leave a rule empty, which lets everybody in.
@@ -201,6 +204,9 @@ func (p *Proxy) fail(x *exchange, r *http.Request, err error) {
 	p.pages.Error(&x.w, r, e)
 }
 
+// assetsPrefix is where the style sheet and pictures of our pages are.
+const assetsPrefix = ReservedPrefix + "assets/"
+
 // serve is the way of a request: clean, route, session, policy, and out.
 func (p *Proxy) serve(x *exchange, r *http.Request) error {
 	name, err := p.clean(x, r)
@@ -217,6 +223,12 @@ func (p *Proxy) serve(x *exchange, r *http.Request) error {
 	}
 	host := p.routes.host(name)
 	if host == nil {
+		// The page that says so needs its style sheet, which is the same everywhere.
+		x.info.Host = name
+		if path, err := p.cleanPath(x, r); err == nil && strings.HasPrefix(path, assetsPrefix) {
+			p.reserved.ServeHTTP(&x.w, r)
+			return nil
+		}
 		return httperr.New(http.StatusMisdirectedRequest, sallyport.CodeMisdirected, errUnknownHost)
 	}
 	x.info.Host = host.originOf(name)

@@ -120,37 +120,22 @@ func (m *Manager) lookup(ctx context.Context, value string) (*entry, error) {
 	now := m.now()
 	k := keyOf(value)
 	if e := m.cache.get(k); e != nil {
-		switch m.judge(e, now) {
-		case fresh:
+		if m.good(e, now) {
 			e.seen.touch(now)
 			return e, nil
-		case unsure:
-			return nil, fmt.Errorf("session cache is older than the grace period: %w", sallyport.ErrUnavailable)
-		case over:
-			m.cache.drop(k)
 		}
+		m.cache.drop(k)
 	}
 	return m.fetch(ctx, k, value, now)
 }
 
-type verdict uint8
-
-const (
-	over   verdict = iota // look again in the store
-	unsure                // the store is away for too long
-	fresh
-)
-
-// judge says whether a cached entry may answer at now.
-func (m *Manager) judge(e *entry, now time.Time) verdict {
+// good says whether a cached entry may answer at now without a look at the store.
+// Past the grace period it may not: whatever changed since the last poll is not
+// known here. If the store is away, fetch refuses.
+func (m *Manager) good(e *entry, now time.Time) bool {
 	g := e.grant
-	switch {
-	case e.dead.Load(), !now.Before(g.Session.ExpiresAt), now.Sub(e.seen.last()) > m.limits.Load().idle:
-		return over
-	case now.Sub(m.cache.polled()) > m.grace:
-		return unsure
-	}
-	return fresh
+	return !e.dead.Load() && now.Before(g.Session.ExpiresAt) &&
+		now.Sub(e.seen.last()) <= m.limits.Load().idle && now.Sub(m.cache.polled()) <= m.grace
 }
 
 // fetch resolves a cookie in the store and remembers the answer.

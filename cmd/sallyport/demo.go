@@ -114,6 +114,7 @@ mfa:
 ui: {name: Sallyport demo}
 routes:
   - name: timesheet
+    label: Time sheet
     hosts: [timesheet.localhost]
     upstream: http://` + upstream + `
     preserve_host: true

@@ -56,14 +56,12 @@ func chromium(t *testing.T, gateways []*sallyporttest.Gateway, hosts []string, o
 
 // person sits at a browser.
 type person struct {
-	t    *testing.T
-	g    *sallyporttest.Gateway
-	b    *parts.Browser
-	ctx  context.Context
-	lang string
-	work view // in which the person works; look uses both
-	// dark: pages are looked at in dark colours, too.
-	dark    bool
+	t       *testing.T
+	g       *sallyporttest.Gateway
+	b       *parts.Browser
+	ctx     context.Context
+	lang    string
+	work    view   // in which the person works; look uses both
 	secret  string // of the authenticator app
 	codes   []string
 	english []string // what a page in another language must not say

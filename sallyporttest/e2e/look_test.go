@@ -42,6 +42,7 @@ func (p *person) look(name string) {
 		if w := eval[int](p, "document.scrollingElement.scrollWidth"); int64(w) > v.width {
 			p.t.Errorf("%s (%s): %d px wide in a window of %d", name, p.lang, w, v.width)
 		}
+		eval[bool](p, "(scrollTo(0, 0), new Promise(r => requestAnimationFrame(() => r(true))))") // what is out of sight may stay unpainted
 		p.b.Screenshot(p.ctx, fmt.Sprintf("e2e/%s-%s-%d", name, p.lang, v.width))
 		p.resize(p.work)
 	}
