@@ -142,16 +142,13 @@ func (v *visit) addForm() error {
 		return httperr.New(http.StatusConflict, sallyport.CodeRegistrationExpired, fmt.Errorf("method %s was switched off meanwhile", p.Kind))
 	}
 	added, err := v.a.challenge.Register(v.r, challenge.Attempt{User: v.grant.User, Method: m, Pending: p.Secret,
-		Typed: v.field("code"), Name: v.field("name"), SessionID: v.grant.Session.ID})
+		Typed: v.field("code"), Name: challenge.TypedName(v.r), SessionID: v.grant.Session.ID})
 	var fault *challenge.CodeFault
 	if errors.As(err, &fault) {
 		reqctx.From(v.r.Context()).Code = fault.Code
 		status := http.StatusUnprocessableEntity
-		switch {
-		case fault.Locked():
+		if fault.Locked() {
 			status = http.StatusForbidden
-		case fault.RetryAfter > 0:
-			status = http.StatusTooManyRequests
 		}
 		return v.showAdd(status, m, p, fault)
 	}
@@ -273,7 +270,7 @@ func (v *visit) showCodes(m challenge.Method, p pending) error {
 		return err
 	}
 	return v.render(web.Page{Template: m.RegisterTemplate(), TitleKey: "account.codes.title", Data: challenge.CodesPage{
-		Form: challenge.Form{Action: pathCodes, Flow: sealed, CSRF: v.csrf}, Download: pathDownload, Show: show}})
+		Form: challenge.Form{Action: pathCodes, Flow: sealed, CSRF: v.csrf}, Download: pathDownload, Show: show, Cancel: base}})
 }
 
 // codesForm is POST /.sallyport/security-info/recovery-codes: the codes are kept.

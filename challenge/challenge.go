@@ -35,7 +35,7 @@ const (
 	pathDownload = pathCodes + "/download"
 	pathNotice   = prefix + "continue"
 	pathSignOut  = prefix + "sign-out"
-	pathHome     = prefix + "security-info"
+	pathInfo     = prefix + "security-info"
 )
 
 const (
@@ -254,12 +254,6 @@ func (c *Challenge) fingerprint(subject, guess string) []byte {
 	mac := hmac.New(sha256.New, c.fingerprintKey)
 	fmt.Fprintf(mac, "%d:%s%s", len(subject), subject, guess)
 	return mac.Sum(nil)
-}
-
-// home leads from the portal's root to what a person can do there.
-func (c *Challenge) home(w http.ResponseWriter, r *http.Request) error {
-	http.Redirect(w, r, pathHome, http.StatusSeeOther)
-	return nil
 }
 
 // Run gives expired flows their last event and removes them, each minute, until

@@ -145,7 +145,7 @@ func (c *Challenge) noticePage(w http.ResponseWriter, r *http.Request) error {
 		template, title = "challenge/recovery-used", "challenge.recovery_used.title"
 	}
 	return x.render(http.StatusOK, template, title, noticePage{Form: x.form(pathNotice),
-		Name: x.data.Name, Left: x.data.Left, Codes: x.data.Left > 0, App: x.f.Route})
+		Name: x.data.Name, Left: x.data.Left, Codes: x.data.Left > 0, App: x.app()})
 }
 
 // noticeForm is POST /.sallyport/continue.

@@ -196,7 +196,7 @@ func (w *world) appHost(rw http.ResponseWriter, r *http.Request, ui *web.UI) {
 func targetOf(u *url.URL) (policy.Target, string, bool) {
 	switch u.Host {
 	case "app.example.com":
-		return policy.Target{Route: "timesheet"}, "timesheet", true
+		return policy.Target{Route: "timesheet", Label: "Time & Sheets"}, "timesheet", true
 	case "payroll.example.com":
 		return policy.Target{Route: "payroll", Users: []string{"boss"}}, "payroll", true
 	}

@@ -28,8 +28,8 @@ type Other struct {
 type VerifyPage struct {
 	Form
 	Kind sallyport.Kind
-	// App is the name of the route that the person wants to enter, "" for our own
-	// pages; Place where the request comes from; User whom we take them for.
+	// App is what people call the app that the person wants to enter, "" for our
+	// own pages; Place where the request comes from; User whom we take them for.
 	App, Place, User string
 	// Cause is Need.Cause.
 	Cause string
@@ -73,6 +73,9 @@ type CodesPage struct {
 	Show any
 	// Wizard: the page is a step of the wizard at sign-in.
 	Wizard bool
+	// Cancel leads back where codes are being renewed and the old ones still work;
+	// "" elsewhere.
+	Cancel string
 }
 
 type choice struct {
@@ -105,6 +108,10 @@ type noticePage struct {
 	App   string
 }
 
+type homePage struct {
+	User, SecurityInfo, SignOut string
+}
+
 type signOutPage struct {
 	Form
 	User string
@@ -113,6 +120,14 @@ type signOutPage struct {
 // form returns the hidden part of a form that posts to path.
 func (x *run) form(path string) Form {
 	return Form{Action: path + "?flow=" + url.QueryEscape(string(x.f.ID)), Flow: x.f.ID, CSRF: x.browser.CSRF}
+}
+
+// app is what people call the app that the flow leads to; "" is the portal.
+func (x *run) app() string {
+	if label := x.target.policy.Label; label != "" {
+		return label
+	}
+	return x.f.Route
 }
 
 // render draws a page of the flow. Its forms may end at the flow's return origin:

@@ -18,7 +18,7 @@ func TestPagesInJapanese(t *testing.T) {
 	b := w.browser()
 	b.header.Set("Accept-Language", "ja")
 	page := b.get(app+"/").want(200, "サインイン", `lang="ja"`, `name="username"`, `autocomplete="username"`, `autocomplete="current-password"`)
-	page.submit("username", "alice", "password", "x").want(403, "ユーザー名またはパスワードが正しくありません", "SP-1001")
+	page.submit("username", "alice", "password", "x").want(403, "ユーザー名またはパスワードが正しくありません。入力内容", "SP-1001", `aria-invalid="true" aria-describedby="refused"`)
 	register := page.submit("username", "alice", "password", password).
 		want(200, "認証アプリの設定", `autocomplete="one-time-code"`, `inputmode="numeric"`, "otpauth://totp/Example%20Corp:alice%40mail.example?", `value="認証アプリ"`)
 	key := register.key()
@@ -46,7 +46,7 @@ func TestPagesInJapanese(t *testing.T) {
 		b.header.Set("Accept-Language", "ja")
 		a := b.signIn(app+"/", "alice")
 		if i == 9 {
-			a.submit("code", "123456").want(403, "一時的にロックされています", "約1分お待ちください")
+			a.submit("code", "123456").want(403, "一時的にロックされています", "1分ほどお待ちください")
 			b.get(a.url.String()).want(403, "一時的にロックされています")
 		} else {
 			a.submit("code", "123456").want(403)

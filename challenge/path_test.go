@@ -53,7 +53,7 @@ func TestFirstDay(t *testing.T) {
 
 	w.wait(24 * time.Hour)
 	b = w.browser()
-	b.signIn(app+"/", "alice").want(200, "Confirm it’s you", "timesheet", "192.0.2.1", "Recovery code").
+	b.signIn(app+"/", "alice").want(200, "Confirm it’s you", "Enter a code to open Time & Sheets.", "192.0.2.1", "Recovery code").
 		submit("code", w.code(key)).want(200, "hello alice at / with multifactor")
 
 	w.wait(24 * time.Hour)

@@ -107,5 +107,5 @@ func (x *run) providerRefused(p identity.Provider, cause error) error {
 	if err := x.c.store.AppendEvents(x.r.Context(), ev); err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
-	return httperr.New(http.StatusForbidden, sallyport.CodeProviderRefused, cause)
+	return httperr.New(http.StatusForbidden, sallyport.CodeProviderRefused, x.restart(cause))
 }

@@ -144,7 +144,7 @@ func TestCallbackIsBound(t *testing.T) {
 	if p.finished != 0 {
 		t.Fatalf("the provider was asked about %d answers that were not this journey's", p.finished)
 	}
-	victim.get(own+"&code=bad").want(403, "SP-1003")
+	victim.get(own+"&code=bad").want(403, "SP-1003", `href="/.sallyport/sign-in?return=https%3A%2F%2Fapp.example.com`)
 	victim.get(own+"&code=victim").want(403, "SP-5002") // used up
 	if p.finished != 1 {
 		t.Errorf("one journey was judged %d times", p.finished)
@@ -181,7 +181,7 @@ func TestProviderAway(t *testing.T) {
 	p := &elsewhere{name: "partners", away: true}
 	w := newWorld(t, withElsewhere(p))
 	b := w.browser()
-	b.get(portal+"/.sallyport/sign-in/partners/start?flow="+flowOf(b.get(app+"/"))).want(503, "SP-1004")
+	b.get(portal+"/.sallyport/sign-in/partners/start?flow="+flowOf(b.get(app+"/"))).want(503, "SP-1004", `href="/.sallyport/sign-in?return=https%3A%2F%2Fapp.example.com%2F&state=`)
 }
 
 // E6: a flow in which another person signs in keeps nothing of the first.
@@ -214,7 +214,7 @@ func TestAnotherNameSignsInAgain(t *testing.T) {
 	must(t, err)
 	w.wait(6 * time.Minute)
 	again := b.get(portal+"/.sallyport/sign-in?return="+portal+"/").want(200, "Sign in again")
-	again.submit("username", "bob", "password", password).want(200, "security info of bob")
+	again.submit("username", "bob", "password", password).want(200, "You are signed in as bob")
 	sessions, err := w.db.Sessions(t.Context(), u.ID, w.clock.Now())
 	must(t, err)
 	if len(sessions) != 0 {

@@ -112,7 +112,7 @@ func (c *Challenge) registerForm(w http.ResponseWriter, r *http.Request) error {
 		x.redirectToStep()
 		return nil
 	}
-	name := r.PostForm.Get("name")
+	name := TypedName(r)
 	user, err := c.store.User(r.Context(), x.f.UserID)
 	if err != nil {
 		return fmt.Errorf("loading a user: %w", err)
@@ -225,6 +225,15 @@ func registerEvents(a Attempt, m sallyport.Method, promoted bool) []audit.Event 
 		events = append(events, st)
 	}
 	return events
+}
+
+// TypedName is the name that a registration form brings: what was typed, else the
+// page's own name for such a method, which is in the person's language.
+func TypedName(r *http.Request) string {
+	if name := strings.TrimSpace(r.PostForm.Get("name")); name != "" {
+		return name
+	}
+	return r.PostForm.Get("default_name")
 }
 
 // CleanName returns a method's name as it is stored: trimmed, at most 64

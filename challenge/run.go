@@ -181,6 +181,20 @@ func againURL(f *sallyport.Flow) string {
 	return pathSignIn + "?" + q.Encode()
 }
 
+// restartError is a cause whose error page offers to start anew; it is a
+// web.Restarter.
+type restartError struct {
+	cause error
+	again string
+}
+
+func (e *restartError) Error() string { return e.cause.Error() }
+func (e *restartError) Unwrap() error { return e.cause }
+func (e *restartError) Again() string { return e.again }
+
+// restart adds the way to start this flow anew to the cause of an error.
+func (x *run) restart(cause error) error { return &restartError{cause: cause, again: againURL(x.f)} }
+
 // at opens the flow of a GET request at a step; when the flow is at another one,
 // the browser is sent there and x is nil.
 func (c *Challenge) at(w http.ResponseWriter, r *http.Request, id, step string) (x *run, err error) {

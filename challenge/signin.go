@@ -69,7 +69,7 @@ type signInForm struct {
 }
 
 func (x *run) showSignIn(status int, form signInForm) error {
-	p := signInPage{Form: x.form(pathSignIn), signInForm: form, App: x.f.Route}
+	p := signInPage{Form: x.form(pathSignIn), signInForm: form, App: x.app()}
 	for _, provider := range x.c.providers {
 		switch provider.(type) {
 		case identity.PasswordProvider:
@@ -246,7 +246,7 @@ func (x *run) unavailable(p identity.Provider, login string, cause error) error 
 		return fmt.Errorf("audit: %w", err)
 	}
 	return httperr.New(http.StatusServiceUnavailable, sallyport.CodeProviderUnavailable,
-		fmt.Errorf("identity provider %s: %w", p.Name(), cause))
+		x.restart(fmt.Errorf("identity provider %s: %w", p.Name(), cause)))
 }
 
 // subjectOf names the person whose counter an attempt is charged to: one and the

@@ -15,7 +15,7 @@ func TestSingleSignOn(t *testing.T) {
 	w := newWorld(t)
 	w.user("carol", sallyport.StateDisabled)
 	b := w.browser()
-	b.signIn(portal+"/", "carol").want(200, "security info of carol")
+	b.signIn(portal+"/", "carol").want(200, "You are signed in as carol")
 	b.get(app+"/deep?x=1").want(200, "hello carol at /deep?x=1 with single-factor")
 	if n := w.count(audit.SignInPassword, audit.Success); n != 1 {
 		t.Errorf("%d passwords were judged for two hosts, want 1", n)

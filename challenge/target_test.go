@@ -63,7 +63,7 @@ func TestReturnSurvives(t *testing.T) {
 		rec := httptest.NewRecorder()
 		must(t, w.c.Begin(rec, r, "timesheet", policy.Decision{}))
 		a := w.browser().get(rec.Result().Header.Get("Location"))
-		a.want(200, "to go on to timesheet")
+		a.want(200, "to go on to Time & Sheets")
 	}
 	// And a program gets no redirect.
 	r := httptest.NewRequest("GET", "https://app.example.com/api", nil)
@@ -84,7 +84,7 @@ func FuzzReturnTarget(f *testing.F) {
 	w := newWorld(f)
 	w.user("alice", "disabled")
 	b := w.browser()
-	b.signIn(portal+"/", "alice").want(200, "security info")
+	b.signIn(portal+"/", "alice").want(200, "You are signed in")
 	b = b.still()
 	state := strings.Repeat("A", 42) + "E"
 	f.Fuzz(func(t *testing.T, target string) {

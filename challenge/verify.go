@@ -52,7 +52,7 @@ func (x *run) showVerify(status int, kind sallyport.Kind, fault *CodeFault, reme
 	if err != nil {
 		return fmt.Errorf("loading a user: %w", err)
 	}
-	p := VerifyPage{Form: x.form(pathVerify), App: x.f.Route, Place: x.c.place(x.r), User: user.Label(),
+	p := VerifyPage{Form: x.form(pathVerify), App: x.app(), Place: x.c.place(x.r), User: user.Label(),
 		Cause: x.f.Need.Cause, CorrelationID: reqctx.From(x.r.Context()).CorrelationID,
 		Fault: fault, Again: againURL(x.f), Remember: remember}
 	if x.f.Need.Fresh == 0 {
@@ -207,8 +207,6 @@ type CodeFault struct {
 	Until time.Time
 	// Minutes until then, rounded up.
 	Minutes int
-	// RetryAfter is how long to wait, when Code is CodeVerificationThrottled.
-	RetryAfter time.Duration
 }
 
 func lockedFault(until, now time.Time) *CodeFault {

@@ -3,9 +3,11 @@ package gateway
 import (
 	"container/list"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -172,6 +174,7 @@ type trackedConn struct {
 	until       time.Time   // end of the handshake
 	handshaking atomic.Bool // the server lifts its deadline when the handshake is over
 
+	read    lazyDeadline
 	limit   atomic.Int64 // write deadline that the server or a handler set, in ns; 0: none
 	renewed atomic.Int64 // when the write deadline was last set by us, in ns
 
@@ -239,13 +242,56 @@ func (c *trackedConn) SetReadDeadline(t time.Time) error {
 			t = c.until
 		}
 	}
-	return c.Conn.SetReadDeadline(t)
+	return c.read.set(c.Conn, t)
 }
 
 // SetDeadline implements net.Conn.
 func (c *trackedConn) SetDeadline(t time.Time) error {
 	c.noteLimit(t)
-	return c.Conn.SetDeadline(t)
+	return errors.Join(c.read.set(c.Conn, t), c.Conn.SetWriteDeadline(t))
+}
+
+// Read implements net.Conn. A deadline that has been put off since it was armed is
+// no time-out yet.
+func (c *trackedConn) Read(p []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(p)
+		if n > 0 || err == nil || !errors.Is(err, os.ErrDeadlineExceeded) || !c.read.again(c.Conn) {
+			return n, err
+		}
+	}
+}
+
+// lazyDeadline is a read deadline. The server moves it several times in each
+// request, almost always to a later time, and each move costs as much as a small
+// system call; so only an earlier one is passed on at once. A later one is, when
+// the time that was armed has come and a Read has to know.
+type lazyDeadline struct {
+	mu    sync.Mutex // the server aborts a Read from another goroutine
+	want  time.Time  // zero: none
+	armed time.Time  // zero: none
+}
+
+func (d *lazyDeadline) set(conn net.Conn, t time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.want = t
+	if !d.armed.IsZero() && (t.IsZero() || !t.Before(d.armed)) {
+		return nil
+	}
+	d.armed = t
+	return conn.SetReadDeadline(t)
+}
+
+// again reports whether a Read that timed out must go on, and arms what is wanted.
+func (d *lazyDeadline) again(conn net.Conn) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.want.IsZero() && !time.Now().Before(d.want) {
+		return false
+	}
+	d.armed = d.want
+	return conn.SetReadDeadline(d.want) == nil
 }
 
 // Close implements net.Conn and gives the slot back, once.

@@ -3,8 +3,11 @@ package gateway
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,6 +32,9 @@ type metrics struct {
 	reloads       *prometheus.CounterVec
 	reloadOK      prometheus.Gauge
 	reloadAt      prometheus.Gauge
+
+	mu     sync.Mutex // orders addSeries
+	series atomic.Pointer[map[seriesKey]*series]
 }
 
 func newMetrics(version string) *metrics {
@@ -54,6 +60,7 @@ func newMetrics(version string) *metrics {
 		reloadAt: prometheus.NewGauge(prometheus.GaugeOpts{Name: "sallyport_config_last_success_timestamp_seconds",
 			Help: "When the routing file in force was read."}),
 	}
+	m.series.Store(&map[seriesKey]*series{})
 	m.reloadOK.Set(1)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "sallyport_build_info", Help: "1, with the version as a label.",
 		ConstLabels: prometheus.Labels{"version": version}})
@@ -63,15 +70,48 @@ func newMetrics(version string) *metrics {
 	return m
 }
 
+// series are the figures of one route, class of status and decision, looked up
+// once.
+type series struct {
+	requests, sent     prometheus.Counter
+	duration, upstream prometheus.Observer
+}
+
+type seriesKey struct {
+	route, decision string
+	class           int
+}
+
 // Observe counts a finished request.
 func (m *metrics) Observe(info *reqctx.Info, status int, bytes int64, d time.Duration) {
-	class := strconv.Itoa(status/100) + "xx"
-	m.requests.WithLabelValues(info.Route, class, info.Decision).Inc()
-	m.duration.WithLabelValues(info.Route).Observe(d.Seconds())
-	m.sent.WithLabelValues(info.Route).Add(float64(bytes))
-	if info.UpstreamTime > 0 {
-		m.upstream.WithLabelValues(info.Route).Observe(info.UpstreamTime.Seconds())
+	key := seriesKey{info.Route, info.Decision, status / 100}
+	s := (*m.series.Load())[key]
+	if s == nil {
+		s = m.addSeries(key)
 	}
+	s.requests.Inc()
+	s.sent.Add(float64(bytes))
+	s.duration.Observe(d.Seconds())
+	if info.UpstreamTime > 0 {
+		s.upstream.Observe(info.UpstreamTime.Seconds())
+	}
+}
+
+// addSeries makes the series of a key in a copy of the table, so that looking up
+// takes no lock. Routes, decisions and classes are few.
+func (m *metrics) addSeries(key seriesKey) *series {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := &series{
+		requests: m.requests.WithLabelValues(key.route, strconv.Itoa(key.class)+"xx", key.decision),
+		sent:     m.sent.WithLabelValues(key.route),
+		duration: m.duration.WithLabelValues(key.route),
+		upstream: m.upstream.WithLabelValues(key.route),
+	}
+	table := maps.Clone(*m.series.Load())
+	table[key] = s
+	m.series.Store(&table)
+	return s
 }
 
 // Verification counts a judged factor.

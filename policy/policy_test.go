@@ -165,7 +165,10 @@ func TestLessIsNeverMore(t *testing.T) {
 }
 
 func BenchmarkDecide(b *testing.B) {
-	f := known(func(f *Facts) { f.Target.Groups = []string{"x:y", "local:staff"}; f.Strength = sallyport.StrengthMultifactor })
+	f := known(func(f *Facts) {
+		f.Target.Groups = []string{"x:y", "local:staff"}
+		f.Strength = sallyport.StrengthMultifactor
+	})
 	b.ReportAllocs()
 	for b.Loop() {
 		if Decide(f).Effect != Allow {

@@ -25,8 +25,7 @@ func (b *lineBuffers) get() *[]byte {
 func (p *Proxy) writeLine(r *http.Request, x *exchange, level slog.Level, status int, took time.Duration) {
 	i := &x.info
 	buf := p.buffers.get()
-	b := append((*buf)[:0], `{"time":"`...)
-	b = i.Start.Add(took).AppendFormat(b, time.RFC3339Nano)
+	b := i.Start.Add(took).AppendFormat(append((*buf)[:0], `{"time":"`...), time.RFC3339Nano)
 	b = append(b, `","level":"`...)
 	b = append(b, level.String()...)
 	b = append(b, `","msg":"request"`...)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,9 +19,19 @@ type errorPage struct {
 	Title, Text, Help  string
 	CorrelationID      string
 	RetryAfter         int
+	RetryMinutes       int    // RetryAfter, where minutes say it better; else 0
 	Retry              bool   // trying again may help
-	Home               string // "" on the page that is home
-	Lock, Clock, Alarm bool   // which picture
+	Again              string // address that starts anew; "" where none was given
+	Home               string
+	OfApp              bool // Home is the start page of an app
+	Lock, Clock, Alarm bool // which picture
+}
+
+// Restarter is implemented by a cause that knows where to start anew: the error
+// page offers that address, on the same host.
+type Restarter interface {
+	error
+	Again() string
 }
 
 // problem is a problem of RFC 9457, with our code and correlation ID. Its type is
@@ -85,11 +96,29 @@ func (u *UI) errorPage(r *http.Request, l *lang, e *httperr.Error) errorPage {
 		http.StatusInternalServerError:
 		p.Retry = r.Method == http.MethodGet
 	}
-	p.Home = u.portal + "/"
+	if p.RetryAfter >= 120 {
+		p.RetryMinutes = (p.RetryAfter + 59) / 60
+	}
+	var restart Restarter
+	if errors.As(e.Cause, &restart) {
+		p.Again = restart.Again()
+	}
+	p.Home, p.OfApp = u.home(r, e.Code)
 	p.Lock = p.Status == http.StatusForbidden || p.Status == http.StatusUnauthorized
 	p.Clock = p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable || p.Status == http.StatusGatewayTimeout
 	p.Alarm = !p.Lock && !p.Clock
 	return p
+}
+
+// home is where an error page leads: to the start page of the app on an app's
+// host, unless that is the page that failed, else to the portal's.
+func (u *UI) home(r *http.Request, code sallyport.Code) (address string, ofApp bool) {
+	host := reqctx.From(r.Context()).Host
+	_, portal, _ := strings.Cut(u.portal, "://")
+	if host == "" || host == portal || code == sallyport.CodeMisdirected || r.URL.Path == "/" {
+		return u.portal + "/", false
+	}
+	return "/", true
 }
 
 func writeProblem(w http.ResponseWriter, r *http.Request, l *lang, p errorPage) {

@@ -3,6 +3,7 @@ package web_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -62,7 +63,7 @@ func TestProgramsGetProblems(t *testing.T) {
 			t.Fatalf("Accept %q: %v in %s", accept, err, w.Body)
 		}
 		want := map[string]any{"title": "Forbidden", "status": 403.0, "code": "SP-4001", "correlation_id": correlation,
-			"detail": "You are signed in, but this application is not open to your account."}
+			"detail": "Your account may not open this application."}
 		if w.Code != 403 || !equal(p, want) || w.Header().Get("Content-Type") != "application/problem+json" || w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("Accept %q: %d %v %v", accept, w.Code, p, w.Header())
 		}
@@ -139,4 +140,59 @@ func TestTryAgainIsOfferedWhereItHelps(t *testing.T) {
 			t.Errorf("%s %d: offered %v", c.verb, c.status, got)
 		}
 	}
+}
+
+// Home is the start page of the app on an app's host; but no page leads to itself,
+// and a host that nobody knows has none.
+func TestWhereErrorPagesLead(t *testing.T) {
+	u := newUI(t, web.Config{}, "")
+	for _, c := range []struct {
+		host, path string
+		code       sallyport.Code
+		app        bool
+	}{
+		{"app.example.com", "/.sallyport/handoff", sallyport.CodeHandoff, true},
+		{"app.example.com", "/", sallyport.CodeUpstreamUnreachable, false},
+		{"login.example.com", "/x", sallyport.CodeNotFound, false},
+		{"evil.example", "/x", sallyport.CodeMisdirected, false},
+		{"", "/x", sallyport.CodeBadRequest, false},
+	} {
+		r := reqctx.With(request(c.path), &reqctx.Info{Host: c.host})
+		body := fail(u, r, httperr.New(403, c.code, nil)).Body.String()
+		want, not := `href="`+portal+`/"`, `href="/"`
+		if c.app {
+			want, not = not, want
+		}
+		contains(t, body, want)
+		if strings.Contains(body, not) || c.app != strings.Contains(body, "start page of the app") {
+			t.Errorf("%s%s leads elsewhere:\n%s", c.host, c.path, body)
+		}
+	}
+}
+
+type restart struct{ again string }
+
+func (restart) Error() string   { return "secret cause" }
+func (r restart) Again() string { return r.again }
+
+// A cause that knows the way offers it first, and says nothing else.
+func TestErrorPageStartsAnew(t *testing.T) {
+	u := newUI(t, web.Config{}, "")
+	cause := fmt.Errorf("refused: %w", restart{again: "/.sallyport/sign-in?return=https%3A%2F%2Fapp.example.com%2F&state=x"})
+	body := fail(u, request("/"), httperr.New(503, sallyport.CodeProviderUnavailable, cause)).Body.String()
+	contains(t, body, `<a class="button primary" href="/.sallyport/sign-in?return=https%3A%2F%2Fapp.example.com%2F&amp;state=x">Try again</a>`)
+	if strings.Contains(body, `href=""`) || strings.Contains(body, "secret cause") {
+		t.Error(body)
+	}
+}
+
+// Long waits are told in minutes.
+func TestRetryAfterInWords(t *testing.T) {
+	u := newUI(t, web.Config{}, "")
+	for seconds, want := range map[int]string{1: "wait 1 second before", 119: "wait 119 seconds", 120: "wait 2 minutes", 300: "wait 5 minutes", 301: "wait 6 minutes"} {
+		e := &httperr.Error{Status: 503, Code: sallyport.CodeMaintenance, RetryAfter: seconds}
+		contains(t, fail(u, request("/"), e).Body.String(), want)
+	}
+	e := &httperr.Error{Status: 503, Code: sallyport.CodeMaintenance, RetryAfter: 300}
+	contains(t, fail(u, request("/?lng=ja"), e).Body.String(), "5分ほどお待ちください。")
 }

@@ -15,7 +15,10 @@ type Field struct {
 	Type  string // default: text
 	Value string
 	// Help stands under the label, Error beside the field; both are read out with it.
-	Help, Error             string
+	Help, Error string
+	// Wrong is the ID of an alert that says what is wrong with this field among
+	// others, without saying which of them it is.
+	Wrong                   string
 	Autocomplete, Inputmode string
 	Pattern, Class          string
 	Maxlength               int

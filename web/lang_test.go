@@ -108,7 +108,7 @@ func TestAnAddedLanguage(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := draw(t, u, request("/?lng=fr"), web.Page{Template: "web/error", Data: map[string]any{"Code": "x", "Title": "x", "Text": "x", "Help": "x",
-		"CorrelationID": "x", "RetryAfter": 0, "Retry": true, "Home": "/", "Lock": false, "Clock": false}})
+		"CorrelationID": "x", "RetryAfter": 0, "Retry": true, "Again": "", "Home": "/", "OfApp": false, "Lock": false, "Clock": false}})
 	contains(t, w.Body.String(), `<html lang="fr">`, "<title>Continuer", "Français", "日本語", "Try again")
 	if _, err := web.New(web.Config{Language: "de"}, web.Options{}); err == nil {
 		t.Error("a default language without a catalogue was accepted")

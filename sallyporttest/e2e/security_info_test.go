@@ -47,8 +47,11 @@ func TestSecurityInfo(t *testing.T) {
 func (p *person) reverification() {
 	p.t.Helper()
 	p.open(p.g.URL(sallyporttest.Portal, "/"))
+	p.look("home")
+	p.press("main a[href$='/security-info']")
 	p.wants("security info right after a verification", "#apps")
-	p.openLater(6*time.Minute, p.g.URL(sallyporttest.App, info))
+	p.openLater(6*time.Minute, p.g.URL(sallyporttest.Portal, "/"))
+	p.press("main a[href$='/security-info']")
 	p.wants("question for a code", "input[name=code]")
 	p.look("verify-security-info")
 	if p.has("#remember") {
@@ -100,6 +103,8 @@ func (p *person) apps() {
 
 	p.do(chromedp.Click(row + " details summary"))
 	p.look("security-info-edit")
+	p.do(chromedp.Click(row + " .confirm > summary"))
+	p.look("security-info-delete")
 	p.press(row + " .delete-form button")
 	if strings.Contains(p.text(), "Old phone") {
 		p.t.Errorf("the app is still there:\n%s", p.text())
@@ -128,6 +133,9 @@ func (p *person) renewCodes() {
 		p.t.Errorf("%d new codes", len(codes))
 	}
 	p.look("renew-codes")
+	p.press("form.stack a.button")
+	p.wants("security info after the cancel", "#apps")
+	p.press("a[href$='/recovery-codes']")
 	p.press("form.stack button.primary")
 	p.look("security-info-codes")
 }

@@ -37,14 +37,16 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => print());
 }
+for (const hint of document.querySelectorAll("[data-without-scripts]")) hint.hidden = true;
 
-// One click, one request: a second one would spend the code of the first.
-for (const form of document.querySelectorAll("form")) {
+// One click, one request: a second one would spend the code of the first. The
+// answer to a download is no page, and may be wanted again.
+for (const form of document.querySelectorAll("form:not([data-download])")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) return event.preventDefault();
     form.dataset.sent = "1";
     form.setAttribute("aria-busy", "true");
-    setTimeout(free, 4000, form); // a download leaves the page as it is
+    setTimeout(free, 4000, form); // an answer that never came
   });
 }
 addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(free));
@@ -54,5 +56,6 @@ function free(form) {
   form.removeAttribute("aria-busy");
 }
 
-// The first field that is wrong is where one goes on.
-document.querySelector("[aria-invalid=true]")?.focus();
+// The first field that is wrong is where one goes on; of several that are wrong
+// together, the one that the page names.
+(document.querySelector("[aria-invalid=true][autofocus]") ?? document.querySelector("[aria-invalid=true]"))?.focus();
