@@ -132,6 +132,9 @@ func (p *person) recoveryCodes() {
 	if len(p.codes) != 10 {
 		p.t.Fatalf("%d recovery codes", len(p.codes))
 	}
+	if eval[bool](p, "document.querySelector('[data-without-scripts]').checkVisibility()") {
+		p.t.Error("beside the button to print stands how to do without")
+	}
 	p.look("recovery-codes")
 	p.media("print", "light")
 	if eval[bool](p, "[...document.querySelectorAll('main button, .top form, .bottom')].some(e => e.checkVisibility())") {

@@ -35,6 +35,9 @@ func TestWithoutJavaScript(t *testing.T) {
 	if eval[bool](p, "[...document.querySelectorAll('[data-print], .copy')].some(e => e.checkVisibility())") {
 		t.Error("a button is shown that does nothing without JavaScript")
 	}
+	if !eval[bool](p, "document.querySelector('[data-without-scripts]').checkVisibility()") {
+		t.Error("nothing says how to print where there is no button for it")
+	}
 	code := eval[string](p, "document.querySelector('.codes li code').textContent")
 	dir := p.downloads()
 	p.do(chromedp.Click("button[form=download]"))
