@@ -44,7 +44,7 @@ func signInDocs() []errorDoc {
 
 func accessDocs() []errorDoc {
 	return []errorDoc{
-		{sallyport.CodeNotAllowed, "The person is signed in, and the route’s `allow` names neither them nor one of their groups.",
+		{sallyport.CodeNotAllowed, "The person proved who they are, and the route’s `allow` names neither them nor one of their groups.",
 			"`sallyport explain --user NAME --url URL` shows the decision with every reason. Groups are read at sign-in: after a change in the directory the person signs in again."},
 		{sallyport.CodeNoRule, "No rule lets anybody in here. What is not allowed is denied.", "`sallyport explain --user NAME --url URL` shows why; give the route an `allow`, or list the path under `public`."},
 		{sallyport.CodeUserDenied, "Sign-in is disabled for this user in Sallyport.", "`sallyport user show NAME` shows it; the audit log has who did it and why."},
