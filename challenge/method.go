@@ -56,6 +56,7 @@ type Use struct {
 // Registration is one attempt to complete a registration.
 type Registration struct {
 	User    sallyport.User
+	First   bool   // refused with sallyport.ErrLimit where the user has one already
 	Pending []byte // from Propose
 	Code    string // cleaned; methods that need no code ignore it
 	Name    string // given by the user; "" takes the method's own

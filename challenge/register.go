@@ -112,6 +112,14 @@ func (c *Challenge) registerForm(w http.ResponseWriter, r *http.Request) error {
 		x.redirectToStep()
 		return nil
 	}
+	// Whoever knows the password alone may have opened this page before the person
+	// registered: from then on a verification comes first (D9).
+	if registered, err := c.registered(r.Context(), x.f.UserID); err != nil {
+		return err
+	} else if registered {
+		x.data.Kind, x.data.Secret = "", nil
+		return x.advance()
+	}
 	name := TypedName(r)
 	user, err := c.store.User(r.Context(), x.f.UserID)
 	if err != nil {
@@ -192,7 +200,7 @@ func (c *Challenge) Register(r *http.Request, a Attempt) (sallyport.Method, erro
 	if !ok {
 		return m, &CodeFault{Malformed: true, Left: -1}
 	}
-	reg := Registration{User: a.User, Pending: a.Pending, Code: code, Name: name, Now: now, Claim: a.claim,
+	reg := Registration{First: a.claim != nil, User: a.User, Pending: a.Pending, Code: code, Name: name, Now: now, Claim: a.claim,
 		Record: func(m sallyport.Method, promoted bool) []audit.Event { return registerEvents(a, m, promoted) }}
 	err := c.judged(r, attemptOf{kind: a.Method.Kind(), user: a.User.ID, eventKind: audit.SignInRegister, event: a.event}, now,
 		func(ctx context.Context) (err error) {

@@ -137,12 +137,15 @@ func (x *run) password(p identity.PasswordProvider, login, password string) erro
 		return err
 	}
 	subject := subjectOf(p.Name(), account, user)
-	if wait, ok := c.perPerson.pass(subject, x.now); !ok {
-		return throttled(sallyport.CodeSignInThrottled, wait)
-	}
 	lane, err := c.lane(x.r, user.ID)
 	if err != nil {
 		return err
+	}
+	// By lane, or strangers could keep a person out (D15); and by the name as it was
+	// typed, or two names sharing a bucket would tell that there is such a person
+	// (H2). The store counts all names of a person as one.
+	if wait, ok := c.perPerson.pass("password\x00"+string(lane)+"\x00"+foldOrRaw(login), x.now); !ok {
+		return throttled(sallyport.CodeSignInThrottled, wait)
 	}
 	attempt := c.attempt(subject, sallyport.AttemptPassword, lane, x.now)
 	attempt.Fingerprint = c.fingerprint(subject, password)

@@ -263,7 +263,7 @@ func (c *Challenge) judged(r *http.Request, a attemptOf, now time.Time, judge fu
 	for _, t := range []struct {
 		throttle *throttle
 		key      string
-	}{{c.perAddress, addressKey(client(r))}, {c.perPerson, string(a.user)}} {
+	}{{c.perAddress, addressKey(client(r))}, {c.perPerson, "code\x00" + string(a.user)}} {
 		if wait, ok := t.throttle.pass(t.key, now); !ok {
 			return throttled(sallyport.CodeVerificationThrottled, wait)
 		}

@@ -56,7 +56,7 @@ func (g *Gateway) signOutHere(gen *generation, w http.ResponseWriter, r *http.Re
 		return err
 	}
 	noStore(w)
-	http.Redirect(w, r, gen.cfg.PortalOrigin()+"/.sallyport/signed-out", http.StatusSeeOther)
+	http.Redirect(w, r, gen.cfg.PortalOrigin()+"/.sallyport/sign-out", http.StatusSeeOther)
 	return nil
 }
 

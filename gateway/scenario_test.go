@@ -199,3 +199,36 @@ func TestNothingSecretIsLogged(t *testing.T) {
 		}
 	}
 }
+
+// D9: somebody with the password alone who opened the registration page before
+// the person registered does not get to register a second app afterwards.
+func TestParkedRegistrationNeedsVerification(t *testing.T) {
+	g := sallyporttest.New(t, sallyporttest.Options{})
+	g.AddUser("bob", password, sallyport.StateEnabled)
+	parked := g.Browser().SignIn(g.URL(sallyporttest.App, "/"), "bob", password)
+	secret := parked.Secret()
+	g.Browser().SignIn(g.URL(sallyporttest.App, "/"), "bob", password).Register()
+	p := parked.Form("code").Submit("code", sallyporttest.Code(t, secret, g.Clock.Now()))
+	if len(p.RecoveryCodes()) > 0 || strings.Contains(p.Continue().Body, "X-Sallyport-User") {
+		t.Fatalf("a parked registration went through:\n%s", p.Text())
+	}
+	u, err := g.Users().Show(t.Context(), "bob")
+	if err != nil || len(u.Methods) != 1 {
+		t.Errorf("bob has %d methods (%v), want 1", len(u.Methods), err)
+	}
+}
+
+// Signing out by a form on an app's host ends on a page that says so.
+func TestSignOutOnAnAppHost(t *testing.T) {
+	g := sallyporttest.New(t, sallyporttest.Options{})
+	g.AddUser("alice", password, sallyport.StateDisabled)
+	b := g.Browser()
+	b.SignIn(g.URL(sallyporttest.App, "/"), "alice", password).Echoed()
+	p := b.Do(http.MethodPost, g.URL(sallyporttest.App, "/.sallyport/sign-out"), url.Values{})
+	if p.Status != http.StatusOK {
+		t.Errorf("signing out ended with %d at %s:\n%s", p.Status, p.URL, p.Text())
+	}
+	if q := b.Get(g.URL(sallyporttest.App, "/")); q.FindForm("password") == nil {
+		t.Error("still signed in")
+	}
+}

@@ -189,8 +189,13 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, s SignIn) (*sal
 			t.DeviceID = old.Token.DeviceID
 		}
 		err = m.store.RotateToken(r.Context(), old.Token.Hash, t, s.Events...)
-	}
-	if !raised || errors.Is(err, sallyport.ErrNotFound) {
+		if errors.Is(err, sallyport.ErrNotFound) {
+			// Revoked, signed out or raised elsewhere since it was cached. What it had
+			// shown must not begin a session anew: that would undo a revocation.
+			m.cache.forget(old.Session.ID)
+			return nil, fault(sallyport.CodeSessionExpired, "the session ended before it could be raised: %w", err)
+		}
+	} else {
 		err = m.begin(r, old, &t, s, now)
 	}
 	if err != nil {

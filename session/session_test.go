@@ -615,3 +615,24 @@ func FuzzCookie(f *testing.F) {
 		w.m.Browser(httptest.NewRecorder(), r)
 	})
 }
+
+// E5: a session that was revoked a moment ago, while a node still had it cached,
+// cannot be raised into a new one.
+func TestRevokedSessionIsNotRaised(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	b.signIn(w.user, sallyport.KindPassword, sallyport.KindTOTP)
+	b.mustLoad(portal)
+	if err := w.db.RevokeUser(t.Context(), w.user.ID, w.now); err != nil {
+		t.Fatal(err)
+	}
+	b.mustLoad(portal) // not polled yet
+	_, err := w.m.SignIn(httptest.NewRecorder(), b.request("POST", portal, nil), session.SignIn{User: w.user,
+		Proofs: []sallyport.Proof{{Kind: sallyport.KindTOTP, At: w.now.Add(time.Second)}}})
+	if codeOf(err) != sallyport.CodeSessionExpired {
+		t.Fatalf("raising a revoked session: %v", err)
+	}
+	if live, err := w.db.Sessions(t.Context(), w.user.ID, w.now); err != nil || len(live) != 0 {
+		t.Errorf("%d sessions after the revocation (%v)", len(live), err)
+	}
+}

@@ -199,7 +199,11 @@ func (t *tx) dropRevoked(user sallyport.UserID) error {
 // many.
 func (db *DB) RevokeUserSessions(ctx context.Context, user sallyport.UserID, except sallyport.SessionID, at time.Time, events ...audit.Event) (n int, err error) {
 	err = db.change(ctx, "revoke sessions", func(t *tx) error {
+		// Sign-ins under way end too: a parked one could begin a session afterwards.
 		if n, err = t.countEnded(user, except, at); err != nil {
+			return err
+		}
+		if err := t.expireFlows(user, at); err != nil {
 			return err
 		}
 		t.changed(sallyport.ChangeUser, string(user))

@@ -236,7 +236,11 @@ func (m *Method) Register(ctx context.Context, r challenge.Registration) (sallyp
 	}
 	app := sallyport.Method{ID: p.ID, UserID: r.User.ID, Kind: sallyport.KindTOTP, Name: name, Secret: p.Secret,
 		Counter: step, Drift: drift, CreatedAt: r.Now}
-	err = m.store.RegisterMethod(ctx, app, maxMethods, func(promoted bool) []audit.Event {
+	limit := maxMethods
+	if r.First {
+		limit = 1 // in the store's transaction, so that of two wizards one wins
+	}
+	err = m.store.RegisterMethod(ctx, app, limit, func(promoted bool) []audit.Event {
 		if r.Record == nil {
 			return nil
 		}
