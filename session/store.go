@@ -49,7 +49,8 @@ type Store interface {
 	//   current token, of this user, not expired: it is rotated to next (DeviceRotated);
 	//   the token before it, within 60 s of the rotation: DeviceGrace, nothing changes;
 	//   the same, later, while the successor was never presented: it is reissued,
-	//   next becomes current and the lost successor void (DeviceRotated);
+	//   next becomes current and the lost successor void (DeviceRotated); presenting
+	//   the void one is DeviceStolen;
 	//   the same, later, after its successor was presented: the device is removed
 	//   with a ChangeUser and the theft event (DeviceStolen);
 	//   anything else: sallyport.ErrNotFound (another user's token too, and it stays).

@@ -88,7 +88,7 @@ func (t *tx) judgeDevice(u sallyport.DeviceUse) (d sallyport.Device, _ sallyport
 	case bytes.Equal(successor, current):
 		// A presented successor would have been rotated out itself; this one never
 		// reached the browser.
-		return t.reissueDevice(d, u)
+		return t.reissueDevice(d, current, u)
 	}
 	return d, sallyport.DeviceStolen, t.must(`DELETE FROM devices WHERE id = $1`, string(d.ID))
 }
@@ -110,9 +110,15 @@ func (t *tx) rotateDevice(d sallyport.Device, u sallyport.DeviceUse) (sallyport.
 }
 
 // reissueDevice gives the presented token a new successor in place of the lost
-// one, which is void: no table knows it any more.
-func (t *tx) reissueDevice(d sallyport.Device, u sallyport.DeviceUse) (sallyport.Device, sallyport.DeviceOutcome, error) {
-	err := t.must(`UPDATE retired_tokens SET successor = $2, retired_at = $3 WHERE hash = $1`,
+// one, which is void. If it was not lost after all, two browsers share the device,
+// and one of them is a thief's: presenting the void one kills it.
+func (t *tx) reissueDevice(d sallyport.Device, lost []byte, u sallyport.DeviceUse) (sallyport.Device, sallyport.DeviceOutcome, error) {
+	_, err := t.exec(`INSERT INTO retired_tokens (hash, device_id, successor, retired_at) VALUES ($1, $2, $3, $4)`,
+		lost, string(d.ID), []byte{}, micros(u.Now.Add(-2*deviceGrace)))
+	if err != nil {
+		return d, sallyport.DeviceRefused, err
+	}
+	err = t.must(`UPDATE retired_tokens SET successor = $2, retired_at = $3 WHERE hash = $1`,
 		u.Token[:], u.Next[:], micros(u.Now))
 	if err != nil {
 		return d, sallyport.DeviceRefused, err

@@ -11,6 +11,7 @@ var deviceTests = []contractTest{
 	{"a current token is rotated", deviceRotates},
 	{"a rotated token is graced for a minute", deviceGrace},
 	{"a lost answer is issued again", deviceLostAnswer},
+	{"a void token betrays its thief", deviceVoidToken},
 	{"a stolen token kills the device", deviceStolen},
 	{"an old copy still betrays its thief", deviceStolenOld},
 	{"another user's token is not found and stays", deviceOfAnother},
@@ -84,14 +85,27 @@ func deviceGrace(e *env) {
 func deviceLostAnswer(e *env) {
 	u := e.user("alice")
 	token := e.device(u)
-	lost := e.use(u, token, sallyport.DeviceRotated)
+	e.use(u, token, sallyport.DeviceRotated) // and the answer never came
 	e.clock.Advance(2 * time.Minute)
 	again := e.use(u, token, sallyport.DeviceRotated)
-	e.use(u, lost, sallyport.DeviceRefused) // void
-	e.use(u, token, sallyport.DeviceGrace)  // a minute anew
+	e.use(u, token, sallyport.DeviceGrace) // a minute anew
 	e.clock.Advance(2 * time.Minute)
 	e.use(u, again, sallyport.DeviceRotated)
 	e.logged()
+}
+
+// D7: a thief who uses an old copy before its successor was seen gets a token, as
+// after a lost answer; the owner's own then betrays that two browsers share the
+// device, and neither goes on.
+func deviceVoidToken(e *env) {
+	u := e.user("alice")
+	token := e.device(u)
+	owners := e.use(u, token, sallyport.DeviceRotated)
+	e.clock.Advance(2 * time.Minute)
+	thiefs := e.use(u, token, sallyport.DeviceRotated)
+	e.use(u, owners, sallyport.DeviceStolen)
+	e.use(u, thiefs, sallyport.DeviceRefused)
+	e.use(u, token, sallyport.DeviceRefused)
 }
 
 // D7: whoever uses a copy after the owner went on is reported, and neither goes
