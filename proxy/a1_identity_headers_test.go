@@ -43,81 +43,93 @@ func checkNoSpoof(t *testing.T, got seen) {
 }
 
 func TestA1SpoofedHeadersOfASignedInUser(t *testing.T) {
-	f := newFixture(t, identityRoutes())
-	f.grantFor("alice")
-	f.do("GET", "/", "alice", spoofed)
-	got := f.one()
-	checkNoSpoof(t, got)
-	if u := got.header["X-Sallyport-User"]; len(u) != 1 || u[0] != "alice" {
-		t.Errorf("X-Sallyport-User = %q, want alice", u)
-	}
-	if u := got.header["X-Remote-User"]; len(u) != 1 || u[0] != "alice" {
-		t.Errorf("X-Remote-User = %q, want alice", u)
-	}
+	bothWays(t, func(t *testing.T, way func([]Route) []Route) {
+		f := newFixture(t, way(identityRoutes()))
+		f.grantFor("alice")
+		f.do("GET", "/", "alice", spoofed)
+		got := f.one()
+		checkNoSpoof(t, got)
+		if u := got.header["X-Sallyport-User"]; len(u) != 1 || u[0] != "alice" {
+			t.Errorf("X-Sallyport-User = %q, want alice", u)
+		}
+		if u := got.header["X-Remote-User"]; len(u) != 1 || u[0] != "alice" {
+			t.Errorf("X-Remote-User = %q, want alice", u)
+		}
+	})
 }
 
 func TestA4SpoofedHeadersWhereOursAreEmpty(t *testing.T) {
-	f := newFixture(t, identityRoutes())
-	f.grantFor("alice", func(g *sallyport.Grant) { g.User.Email, g.User.DisplayName, g.Session.Groups = "", "", nil })
-	f.do("GET", "/", "alice", spoofed)
-	got := f.one()
-	checkNoSpoof(t, got)
-	for _, name := range []string{"X-Sallyport-Email", "X-Sallyport-Name", "X-Sallyport-Groups", "X-Remote-Name"} {
-		if v, ok := got.header[name]; ok {
-			t.Errorf("%s = %q, want none", name, v)
+	bothWays(t, func(t *testing.T, way func([]Route) []Route) {
+		f := newFixture(t, way(identityRoutes()))
+		f.grantFor("alice", func(g *sallyport.Grant) { g.User.Email, g.User.DisplayName, g.Session.Groups = "", "", nil })
+		f.do("GET", "/", "alice", spoofed)
+		got := f.one()
+		checkNoSpoof(t, got)
+		for _, name := range []string{"X-Sallyport-Email", "X-Sallyport-Name", "X-Sallyport-Groups", "X-Remote-Name"} {
+			if v, ok := got.header[name]; ok {
+				t.Errorf("%s = %q, want none", name, v)
+			}
 		}
-	}
+	})
 }
 
 func TestA5SpoofedHeadersOnPublicPathsAndOptions(t *testing.T) {
-	f := newFixture(t, identityRoutes())
-	for _, method := range []string{"GET", "OPTIONS", "POST"} {
-		if res := f.do(method, "/public/x", "", spoofed); res.StatusCode != 200 {
-			t.Fatalf("%s: %d", method, res.StatusCode)
+	bothWays(t, func(t *testing.T, way func([]Route) []Route) {
+		f := newFixture(t, way(identityRoutes()))
+		for _, method := range []string{"GET", "OPTIONS", "POST"} {
+			if res := f.do(method, "/public/x", "", spoofed); res.StatusCode != 200 {
+				t.Fatalf("%s: %d", method, res.StatusCode)
+			}
+			checkNoSpoof(t, f.one())
 		}
-		checkNoSpoof(t, f.one())
-	}
+	})
 }
 
 func TestA5SpoofedHeadersOnWebSocketUpgrade(t *testing.T) {
-	f := newFixture(t, identityRoutes())
-	f.do("GET", "/public/x", "", spoofed, header("Connection", "Upgrade"), header("Upgrade", "websocket"), header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
-	got := f.one()
-	checkNoSpoof(t, got)
-	if got.header.Get("Upgrade") != "websocket" {
-		t.Error("the upgrade itself should have passed")
-	}
+	bothWays(t, func(t *testing.T, way func([]Route) []Route) {
+		f := newFixture(t, way(identityRoutes()))
+		f.do("GET", "/public/x", "", spoofed, header("Connection", "Upgrade"), header("Upgrade", "websocket"), header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
+		got := f.one()
+		checkNoSpoof(t, got)
+		if got.header.Get("Upgrade") != "websocket" {
+			t.Error("the upgrade itself should have passed")
+		}
+	})
 }
 
 func TestA5NothingReachesTheAppWhileAChallengeIsPending(t *testing.T) {
-	f := newFixture(t, identityRoutes())
-	f.grantFor("bob", func(g *sallyport.Grant) { g.Token.Proofs = g.Token.Proofs[:1] })
-	for _, token := range []string{"", "bob"} {
-		if res := f.do("GET", "/", token, spoofed, header("Accept", "text/html")); res.StatusCode != http.StatusSeeOther {
-			t.Errorf("as %q: status %d, want 303", token, res.StatusCode)
+	bothWays(t, func(t *testing.T, way func([]Route) []Route) {
+		f := newFixture(t, way(identityRoutes()))
+		f.grantFor("bob", func(g *sallyport.Grant) { g.Token.Proofs = g.Token.Proofs[:1] })
+		for _, token := range []string{"", "bob"} {
+			if res := f.do("GET", "/", token, spoofed, header("Accept", "text/html")); res.StatusCode != http.StatusSeeOther {
+				t.Errorf("as %q: status %d, want 303", token, res.StatusCode)
+			}
 		}
-	}
-	if got := f.requests(); len(got) != 0 {
-		t.Errorf("reached the app: %+v", got)
-	}
+		if got := f.requests(); len(got) != 0 {
+			t.Errorf("reached the app: %+v", got)
+		}
+	})
 }
 
 // The set of DESIGN.md, as the app sees it.
 func TestIdentityHeaders(t *testing.T) {
-	f := newFixture(t, identityRoutes())
-	f.grantFor("alice", func(g *sallyport.Grant) { g.Session.Groups = []string{"local:staff", "local:a,b%c"} })
-	f.do("GET", "/", "alice")
-	h := f.one().header
-	for name, want := range map[string]string{
-		"X-Sallyport-User": "alice", "X-Sallyport-Email": "alice@example.com", "X-Sallyport-Name": "ALICE",
-		"X-Sallyport-Groups": "local:staff,local:a%2Cb%25c", "X-Sallyport-Methods": "pwd,otp", "X-Sallyport-Session": "sid-alice",
-		"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "app.test",
-	} {
-		if got := h[name]; len(got) != 1 || got[0] != want {
-			t.Errorf("%s = %q, want %q", name, got, want)
+	bothWays(t, func(t *testing.T, way func([]Route) []Route) {
+		f := newFixture(t, way(identityRoutes()))
+		f.grantFor("alice", func(g *sallyport.Grant) { g.Session.Groups = []string{"local:staff", "local:a,b%c"} })
+		f.do("GET", "/", "alice")
+		h := f.one().header
+		for name, want := range map[string]string{
+			"X-Sallyport-User": "alice", "X-Sallyport-Email": "alice@example.com", "X-Sallyport-Name": "ALICE",
+			"X-Sallyport-Groups": "local:staff,local:a%2Cb%25c", "X-Sallyport-Methods": "pwd,otp", "X-Sallyport-Session": "sid-alice",
+			"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "app.test",
+		} {
+			if got := h[name]; len(got) != 1 || got[0] != want {
+				t.Errorf("%s = %q, want %q", name, got, want)
+			}
 		}
-	}
-	if len(h["X-Sallyport-Assertion"]) != 1 {
-		t.Error("no assertion")
-	}
+		if len(h["X-Sallyport-Assertion"]) != 1 {
+			t.Error("no assertion")
+		}
+	})
 }

@@ -14,25 +14,27 @@ import (
 // A6: a display name in the directory with a line break became a header of its
 // own upstream; names in other scripts arrived in whatever encoding came along.
 func TestA6ValuesFromADirectory(t *testing.T) {
-	f := newFixture(t, identityRoutes())
-	f.grantFor("alice", func(g *sallyport.Grant) {
-		g.User.DisplayName = "Eve\r\nX-Sallyport-Groups: local:admins\x00"
-		g.User.Name = "山田"
-		g.Session.Groups = []string{"local:a,local:admins", "local:x\ny"}
-	})
-	if res := f.do("GET", "/", "alice"); res.StatusCode != 200 {
-		t.Fatalf("status %d", res.StatusCode)
-	}
-	h := f.one().header
-	for name, want := range map[string]string{
-		"X-Sallyport-Name":   "Eve  X-Sallyport-Groups: local:admins",
-		"X-Sallyport-User":   "%E5%B1%B1%E7%94%B0",
-		"X-Sallyport-Groups": "local:a%2Clocal:admins,local:x y",
-	} {
-		if got := h[name]; len(got) != 1 || got[0] != want {
-			t.Errorf("%s = %q, want %q", name, got, want)
+	bothWays(t, func(t *testing.T, way func([]Route) []Route) {
+		f := newFixture(t, way(identityRoutes()))
+		f.grantFor("alice", func(g *sallyport.Grant) {
+			g.User.DisplayName = "Eve\r\nX-Sallyport-Groups: local:admins\x00"
+			g.User.Name = "山田"
+			g.Session.Groups = []string{"local:a,local:admins", "local:x\ny"}
+		})
+		if res := f.do("GET", "/", "alice"); res.StatusCode != 200 {
+			t.Fatalf("status %d", res.StatusCode)
 		}
-	}
+		h := f.one().header
+		for name, want := range map[string]string{
+			"X-Sallyport-Name":   "Eve  X-Sallyport-Groups: local:admins",
+			"X-Sallyport-User":   "%E5%B1%B1%E7%94%B0",
+			"X-Sallyport-Groups": "local:a%2Clocal:admins,local:x y",
+		} {
+			if got := h[name]; len(got) != 1 || got[0] != want {
+				t.Errorf("%s = %q, want %q", name, got, want)
+			}
+		}
+	})
 }
 
 func TestA6EveryValueIsPlainAndComesBack(t *testing.T) {

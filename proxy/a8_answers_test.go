@@ -16,45 +16,49 @@ import (
 // signed everybody out of everything by Clear-Site-Data, or answered with headers
 // that the next gateway in line believed.
 func TestA8WhatAnUpstreamCannotAnswer(t *testing.T) {
-	f := newFixture(t, []Route{appRoute()})
-	f.grantFor("alice")
-	f.answers(func(w http.ResponseWriter, _ *http.Request) {
-		h := w.Header()
-		h["Set-Cookie"] = []string{
-			"app=1; Path=/", "__Host-sallyport=planted; Secure; Path=/", "__HOST-Sallyport=planted", "\t __Host-sallyport-state=planted",
-			"=__Host-sallyport=planted", "__Host-sallyport", "theme=dark",
+	bothWays(t, func(t *testing.T, way func([]Route) []Route) {
+		f := newFixture(t, way([]Route{appRoute()}))
+		f.grantFor("alice")
+		f.answers(func(w http.ResponseWriter, _ *http.Request) {
+			h := w.Header()
+			h["Set-Cookie"] = []string{
+				"app=1; Path=/", "__Host-sallyport=planted; Secure; Path=/", "__HOST-Sallyport=planted", "\t __Host-sallyport-state=planted",
+				"=__Host-sallyport=planted", "__Host-sallyport", "theme=dark",
+			}
+			h.Set("Clear-Site-Data", `"cookies"`)
+			h.Set("X-Sallyport-User", "mallory")
+			h.Set("X-Sallyport-Correlation", "mallory")
+			h["X_sallyport_groups"] = []string{"mallory"}
+			h.Set("Service-Worker-Allowed", "/")
+			h.Set("X-App", "kept")
+		})
+		res := f.do("GET", "/", "alice")
+		if got := res.Header["Set-Cookie"]; !slices.Equal(got, []string{"app=1; Path=/", "theme=dark"}) {
+			t.Errorf("Set-Cookie = %q", got)
 		}
-		h.Set("Clear-Site-Data", `"cookies"`)
-		h.Set("X-Sallyport-User", "mallory")
-		h.Set("X-Sallyport-Correlation", "mallory")
-		h["X_sallyport_groups"] = []string{"mallory"}
-		h.Set("Service-Worker-Allowed", "/")
-		h.Set("X-App", "kept")
+		for _, name := range []string{"Clear-Site-Data", "X-Sallyport-User", "X_sallyport_groups", "Service-Worker-Allowed"} {
+			if v, ok := res.Header[name]; ok {
+				t.Errorf("%s = %q passed", name, v)
+			}
+		}
+		if got := res.Header["X-Sallyport-Correlation"]; len(got) != 1 || len(got[0]) != 36 {
+			t.Errorf("correlation %q", got)
+		}
+		if res.Header.Get("X-App") != "kept" {
+			t.Error("another header was lost")
+		}
 	})
-	res := f.do("GET", "/", "alice")
-	if got := res.Header["Set-Cookie"]; !slices.Equal(got, []string{"app=1; Path=/", "theme=dark"}) {
-		t.Errorf("Set-Cookie = %q", got)
-	}
-	for _, name := range []string{"Clear-Site-Data", "X-Sallyport-User", "X_sallyport_groups", "Service-Worker-Allowed"} {
-		if v, ok := res.Header[name]; ok {
-			t.Errorf("%s = %q passed", name, v)
-		}
-	}
-	if got := res.Header["X-Sallyport-Correlation"]; len(got) != 1 || len(got[0]) != 36 {
-		t.Errorf("correlation %q", got)
-	}
-	if res.Header.Get("X-App") != "kept" {
-		t.Error("another header was lost")
-	}
 }
 
 func TestA8NothingButOurCookies(t *testing.T) {
-	f := newFixture(t, []Route{appRoute()})
-	f.grantFor("alice")
-	f.answers(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Set-Cookie", "__Host-sallyport=planted") })
-	if got, ok := f.do("GET", "/", "alice").Header["Set-Cookie"]; ok {
-		t.Errorf("Set-Cookie = %q", got)
-	}
+	bothWays(t, func(t *testing.T, way func([]Route) []Route) {
+		f := newFixture(t, way([]Route{appRoute()}))
+		f.grantFor("alice")
+		f.answers(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Set-Cookie", "__Host-sallyport=planted") })
+		if got, ok := f.do("GET", "/", "alice").Header["Set-Cookie"]; ok {
+			t.Errorf("Set-Cookie = %q", got)
+		}
+	})
 }
 
 // The same after the body, announced or not.

@@ -154,12 +154,31 @@ func appRoute(change ...func(*Route)) Route {
 	return r
 }
 
+// bothWays runs a test with an app that is reached over plain HTTP, where requests
+// without a body go the upstream's direct way, and over TLS, where none does.
+func bothWays(t *testing.T, test func(t *testing.T, way func([]Route) []Route)) {
+	t.Run("direct", func(t *testing.T) { test(t, func(r []Route) []Route { return r }) })
+	t.Run("general", func(t *testing.T) {
+		test(t, func(routes []Route) []Route {
+			for i := range routes {
+				routes[i].UpstreamTLS.InsecureSkipVerify = true
+			}
+			return routes
+		})
+	})
+}
+
 // newFixture starts a gateway with the routes; those without an upstream go to
 // the fixture's app. change may alter the options.
 func newFixture(t *testing.T, routes []Route, change ...func(*Options)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, sessions: &memorySessions{grants: map[sallyport.TokenHash]*sallyport.Grant{}}, challenges: &challenges{}, log: &syncBuffer{}, store: &memoryKeys{}}
-	f.app = httptest.NewServer(http.HandlerFunc(f.serveApp))
+	f.app = httptest.NewUnstartedServer(http.HandlerFunc(f.serveApp))
+	if len(routes) > 0 && routes[0].UpstreamTLS.InsecureSkipVerify {
+		f.app.StartTLS()
+	} else {
+		f.app.Start()
+	}
 	t.Cleanup(f.app.Close)
 	for i := range routes {
 		if len(routes[i].Upstream) == 0 {

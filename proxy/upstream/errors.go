@@ -14,6 +14,7 @@ import (
 
 var (
 	errNoHealthy  = errors.New("no healthy upstream")
+	errStatus     = errors.New("the upstream's status is none of HTTP's")
 	errClientGone = errors.New("the client has gone")
 )
 
@@ -33,16 +34,17 @@ func (e *dialError) Error() string {
 
 func (e *dialError) Unwrap() error { return e.err }
 
-// classify turns what went wrong with x into what the client is told.
-func classify(x *exchange, err error) *httperr.Error {
+// classify turns what went wrong with out into what the client is told. fault is
+// what went wrong while the client was sending its body, nil if nothing did.
+func classify(out *Request, fault, err error) *httperr.Error {
 	var known *httperr.Error
 	var dial *dialError
 	switch {
 	case errors.As(err, &known):
 		return known
-	case x.clientFault() != nil:
-		return clientError(x.clientFault())
-	case x.out.HTTP.Context().Err() != nil:
+	case fault != nil:
+		return clientError(fault)
+	case out.HTTP.Context().Err() != nil:
 		return httperr.New(StatusClientGone, "", fmt.Errorf("%w: %w", errClientGone, err))
 	case errors.Is(err, errNoHealthy):
 		e := httperr.New(http.StatusServiceUnavailable, sallyport.CodeUpstreamDown, err)

@@ -73,6 +73,9 @@ func (x *exchange) WriteHeader(status int) {
 }
 
 func (x *exchange) writeInterim(status int) {
+	if !x.out.HTTP.ProtoAtLeast(1, 1) {
+		return // HTTP/1.0 has no such answers (RFC 9110, section 15.2)
+	}
 	dropHopByHop(x.interim)
 	if x.out.Answer != nil {
 		_ = x.out.Answer(status, x.interim)
@@ -159,23 +162,35 @@ func connectionHeader(h http.Header) http.Header {
 func forwardHeader(kept http.Header, out *Request) http.Header {
 	in := out.HTTP.Header
 	h := make(http.Header, len(in)+len(kept)+len(out.Fields)+len(out.Own)+4)
+	connection := in["Connection"]
 	for name, values := range in {
-		switch name {
-		case "Cookie", "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
-			"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto":
-		default:
+		if !stays(name, connection) {
 			h[name] = values
-		}
-	}
-	for _, line := range in["Connection"] {
-		for name := range strings.SplitSeq(line, ",") {
-			h.Del(strings.TrimSpace(name))
 		}
 	}
 	for name, values := range kept {
 		h[name] = values
 	}
 	return h
+}
+
+// stays reports whether a header of the client does not go on: it belongs to the
+// client's connection, frames its message, or is one that we send ourselves.
+func stays(name string, connection []string) bool {
+	switch name {
+	case "Cookie", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
+		"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
+		"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Host", "Content-Length":
+		return true
+	}
+	for _, line := range connection {
+		for token := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(token), name) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func dropHopByHop(h http.Header) {

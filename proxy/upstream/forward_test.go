@@ -62,14 +62,19 @@ func get(t *testing.T, url string) (status int, body string) {
 	return res.StatusCode, string(b)
 }
 
-// closedPort is an address where nobody listens.
+// closedPort is an address where nobody listens, nor can while the test runs: it is
+// the near end of a connection.
 func closedPort(t *testing.T) string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = ln.Close() }()
-	return "http://" + ln.Addr().String()
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(); _ = ln.Close() })
+	return "http://" + conn.LocalAddr().String()
 }
 
 // scripted answers every connection with the same bytes and closes it; "" never
@@ -119,6 +124,8 @@ func TestFailures(t *testing.T) {
 		{"not HTTP", Config{Upstream: Addresses{scripted(t, "SSH-2.0-OpenSSH_9\r\n")}}, "502 SP-7006"},
 		{"hangs up", Config{Upstream: Addresses{scripted(t, "\r\n")}}, "502 SP-7006"},
 		{"huge header", Config{Upstream: Addresses{scripted(t, "HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 2*maxHeaderBytes)+"\r\n\r\n")}}, "502 SP-7006"},
+		{"interim answers without end", Config{Upstream: Addresses{scripted(t, strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", maxHeaderBytes/20))}}, "502 SP-7006"},
+		{"no such status", Config{Upstream: Addresses{scripted(t, "HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n")}}, "502 SP-7006"},
 		{"two lengths", Config{Upstream: Addresses{scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab")}}, "502 SP-7006"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

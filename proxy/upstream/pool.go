@@ -1,7 +1,9 @@
 package upstream
 
 import (
+	"cmp"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"sync/atomic"
@@ -13,6 +15,8 @@ const defaultFailFor = 10 * time.Second
 // target is one upstream address and what is known of its health.
 type target struct {
 	scheme, host string
+	address      string // host and port, of a plain HTTP upstream
+	idle         idleConns
 	// downUntil, in Unix nanoseconds, is the end of the time in which it is
 	// skipped after it could not be reached.
 	downUntil atomic.Int64
@@ -35,7 +39,7 @@ func newPool(addresses []string, failFor time.Duration, now func() time.Time) (*
 		if err != nil {
 			return nil, fmt.Errorf("upstream address: %w", err)
 		}
-		p.targets = append(p.targets, &target{scheme: u.Scheme, host: u.Host})
+		p.targets = append(p.targets, &target{scheme: u.Scheme, host: u.Host, address: net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80"))})
 	}
 	if len(p.targets) == 0 {
 		return nil, fmt.Errorf("upstream address: none is given")
@@ -64,6 +68,16 @@ func (p *pool) pick(tried []*target) *target {
 		return t
 	}
 	return nil
+}
+
+// plain reports whether all targets speak HTTP without TLS.
+func (p *pool) plain() bool {
+	for _, t := range p.targets {
+		if t.scheme != "http" {
+			return false
+		}
+	}
+	return true
 }
 
 func contains(list []*target, t *target) bool {

@@ -48,6 +48,21 @@ type Request struct {
 	Status int
 }
 
+// sets reports whether Fields or Own have a header of this name, in canonical form.
+func (out *Request) sets(name string) bool {
+	for i := range out.Fields {
+		if out.Fields[i].Name == name {
+			return true
+		}
+	}
+	for i := range out.Own {
+		if out.Own[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
 // Forwarder is the outgoing half in one function, so that what stands behind it
 // can be replaced.
 type Forwarder interface {

@@ -26,23 +26,29 @@ const (
 	ioBuffer = 4 << 10
 )
 
-// newTransport builds the connections to the upstreams of one route. It never
-// looks at proxy variables of the environment and never asks for compression on
-// its own, which would change the answer.
-func newTransport(c Config) (*http.Transport, error) {
-	conf, err := tlsConfig(c.UpstreamTLS)
-	if err != nil {
-		return nil, err
-	}
-	connect := or(c.Timeouts.Connect, defaultConnect)
+// dialFunc opens a connection; that it cannot is a *dialError.
+type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+func newDial(connect time.Duration) dialFunc {
 	dialer := &net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}
-	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dialer.DialContext(ctx, network, addr)
 		if err != nil {
 			return nil, &dialError{err: err}
 		}
 		return conn, nil
 	}
+}
+
+// newTransport builds the connections to the upstreams of one route. It never
+// looks at proxy variables of the environment and never asks for compression on
+// its own, which would change the answer.
+func newTransport(c Config, dial dialFunc) (*http.Transport, error) {
+	conf, err := tlsConfig(c.UpstreamTLS)
+	if err != nil {
+		return nil, err
+	}
+	connect := or(c.Timeouts.Connect, defaultConnect)
 	return &http.Transport{
 		DialContext: dial,
 		DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -63,7 +69,7 @@ func newTransport(c Config) (*http.Transport, error) {
 	}, nil
 }
 
-func dialTLS(ctx context.Context, dial func(context.Context, string, string) (net.Conn, error), conf *tls.Config, network, addr string) (net.Conn, error) {
+func dialTLS(ctx context.Context, dial dialFunc, conf *tls.Config, network, addr string) (net.Conn, error) {
 	raw, err := dial(ctx, network, addr)
 	if err != nil {
 		return nil, err

@@ -27,6 +27,9 @@ type Upstream struct {
 	config    Config
 	host      string
 	pool      *pool
+	plain     bool // requests may go the direct way
+	dial      dialFunc
+	buffers   httputil.BufferPool
 	transport *http.Transport
 	proxy     *httputil.ReverseProxy
 	now       func() time.Time
@@ -52,7 +55,9 @@ func New(c Config, o Options) (*Upstream, error) {
 	if u.pool, err = newPool(c.Upstream, c.Health.FailFor, u.now); err != nil {
 		return nil, &sallyport.FieldError{Path: "upstream", Msg: err.Error(), Hint: "write http://HOST:PORT or https://HOST:PORT"}
 	}
-	if u.transport, err = newTransport(c); err != nil {
+	u.plain, u.buffers = canProbe && u.pool.plain(), o.Buffers
+	u.dial = newDial(or(c.Timeouts.Connect, defaultConnect))
+	if u.transport, err = newTransport(c, u.dial); err != nil {
 		return nil, &sallyport.FieldError{Path: "upstream_tls.ca_file", Msg: err.Error(), Hint: "give a file with certificates in PEM form that the gateway may read"}
 	}
 	u.proxy = &httputil.ReverseProxy{
@@ -68,10 +73,18 @@ func New(c Config, o Options) (*Upstream, error) {
 
 // Close closes the connections that nobody uses, and those in use once they are
 // done. Requests in flight finish.
-func (u *Upstream) Close() { u.transport.CloseIdleConnections() }
+func (u *Upstream) Close() {
+	u.transport.CloseIdleConnections()
+	for _, t := range u.pool.targets {
+		t.idle.close()
+	}
+}
 
 // Forward implements Forwarder.
 func (u *Upstream) Forward(w http.ResponseWriter, out *Request) error {
+	if u.direct(out) {
+		return u.forwardDirect(w, out)
+	}
 	x := &exchange{Context: out.HTTP.Context(), out: out, writer: writer{ResponseWriter: w}}
 	if out.HTTP.ContentLength != 0 && out.HTTP.ProtoMajor == 1 {
 		// Without it the server would swallow what is left of an upload as soon as
@@ -87,7 +100,7 @@ func (u *Upstream) Forward(w http.ResponseWriter, out *Request) error {
 		}
 		return nil
 	}
-	e := classify(x, x.err)
+	e := classify(out, x.clientFault(), x.err)
 	if x.began {
 		// The client has seen part of an answer; only breaking it off is honest.
 		panic(http.ErrAbortHandler)
@@ -136,6 +149,9 @@ func (u *Upstream) rewrite(pr *httputil.ProxyRequest) {
 // answer sees every final answer before it goes to the client.
 func (u *Upstream) answer(res *http.Response) error {
 	x := exchangeOf(res.Request.Context())
+	if res.StatusCode < http.StatusContinue {
+		return errStatus
+	}
 	x.final = true
 	out := x.out
 	out.FirstByte = u.now().Sub(out.Start)
@@ -153,26 +169,29 @@ func (u *Upstream) answer(res *http.Response) error {
 		limitIdle(res, u.config.Timeouts.Idle)
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
-		moveHeader(x.ResponseWriter.Header(), res)
+		to, from := x.ResponseWriter.Header(), res.Header
+		moveHeader(to, from)
+		res.Header = nil
+		if t := from["Content-Type"]; len(t) > 0 && res.ContentLength >= 0 && strings.HasPrefix(t[0], "text/event-stream") {
+			// By the type the reverse proxy knows to flush, and then sets it itself.
+			delete(to, "Content-Type")
+			res.Header = http.Header{"Content-Type": t}
+		}
 	}
 	return nil
 }
 
-// moveHeader takes the answer's header over without copying its values, which the
-// reverse proxy would do one by one. It leaves the type of an event stream, by
-// which the reverse proxy knows to flush.
-func moveHeader(to http.Header, res *http.Response) {
-	from := res.Header
-	res.Header = nil
+// moveHeader takes the answer's header over without copying its values. An answer
+// without a type stays without: the server would guess one.
+func moveHeader(to, from http.Header) {
 	for name, values := range from {
 		if have := to[name]; len(have) > 0 {
 			values = append(have[:len(have):len(have)], values...)
 		}
 		to[name] = values
 	}
-	if t := from["Content-Type"]; len(t) > 0 && res.ContentLength >= 0 && strings.HasPrefix(t[0], "text/event-stream") {
-		delete(to, "Content-Type")
-		res.Header = http.Header{"Content-Type": t}
+	if _, ok := to["Content-Type"]; !ok {
+		to["Content-Type"] = nil
 	}
 }
 
@@ -186,34 +205,39 @@ func remember(w http.ResponseWriter, _ *http.Request, err error) {
 // balancer chooses the upstream of a request and its connection.
 type balancer struct{ u *Upstream }
 
-// RoundTrip implements http.RoundTripper. It goes on to another upstream only
-// when no connection came about, that is, when nothing was sent.
-func (b balancer) RoundTrip(req *http.Request) (*http.Response, error) {
-	u := b.u
-	x := exchangeOf(req.Context())
+// RoundTrip implements http.RoundTripper.
+func (b balancer) RoundTrip(req *http.Request) (res *http.Response, err error) {
+	u, x := b.u, exchangeOf(req.Context())
+	x.body.keep = len(u.pool.targets) > 1
+	err = u.each(req.Context(), x.out, func(t *target) error {
+		t.aim(req, u.config.PreserveHost)
+		res, err = u.transport.RoundTrip(req)
+		return err
+	})
+	return res, err
+}
+
+// each makes attempts at the upstreams in turn. It goes on to another only when no
+// connection came about, that is, when nothing was sent.
+func (u *Upstream) each(ctx context.Context, out *Request, attempt func(*target) error) error {
 	var tried []*target
 	failure := errNoHealthy
 	for {
 		t := u.pool.pick(tried)
 		if t == nil {
-			return nil, failure
+			return failure
 		}
-		t.aim(req, u.config.PreserveHost)
-		x.out.Upstream = t.host
-		x.body.keep = len(u.pool.targets) > 1
-		res, err := u.transport.RoundTrip(req)
-		if err == nil {
-			return res, nil
-		}
+		out.Upstream = t.host
+		err := attempt(t)
 		var dial *dialError
-		if !errors.As(err, &dial) || req.Context().Err() != nil {
-			return nil, err
+		if err == nil || !errors.As(err, &dial) || ctx.Err() != nil {
+			return err
 		}
 		u.pool.fail(t)
 		tried = append(tried, t)
 		failure = err
 		if len(u.pool.targets) == 1 {
-			return nil, err
+			return err
 		}
 	}
 }
