@@ -118,6 +118,9 @@ type Session struct {
 	RevokedAt  time.Time // zero: live
 	Address    netip.Addr
 	UserAgent  string
+	// Browser is the hash of the flow cookie of its browser, so that the flows of
+	// that browser end with it; zero if unknown.
+	Browser TokenHash
 }
 
 // HostToken is what one host's cookie stands for: a session, and what was shown

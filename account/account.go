@@ -224,11 +224,16 @@ func (a *Account) guard(w http.ResponseWriter, r *http.Request, returnPath strin
 	}
 	now := a.now()
 	if g == nil || !challenge.IsFresh(g.Token.Proofs, g.Registered, freshFor, now) {
-		return a.challenge.BeginFresh(w, r, returnPath, sallyport.Need{Fresh: freshFor, Cause: cause})
+		return a.demand(w, r, returnPath)
 	}
 	info := reqctx.From(r.Context())
 	info.UserID, info.SessionID = g.User.ID, g.Session.ID
 	return h(&visit{a: a, w: w, r: r, grant: g, csrf: a.sessions.Browser(w, r).CSRF, now: now})
+}
+
+// demand asks for a fresh verification and comes back to returnPath.
+func (a *Account) demand(w http.ResponseWriter, r *http.Request, returnPath string) error {
+	return a.challenge.BeginFresh(w, r, returnPath, sallyport.Need{Fresh: freshFor, Cause: cause})
 }
 
 // readForm bounds, parses and checks the form of a POST.

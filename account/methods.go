@@ -152,8 +152,13 @@ func (v *visit) addForm() error {
 		}
 		return v.showAdd(status, m, p, fault)
 	}
+	if errors.Is(err, sallyport.ErrExists) {
+		// The same form, sent twice: the method is there, from the first time. Its code
+		// is no verification any more.
+		return v.done("added")
+	}
 	if err != nil {
-		return fmt.Errorf("registering a method: %w", err)
+		return v.orGone(fmt.Errorf("registering a method: %w", err))
 	}
 	// The code typed back was a verification: without it in the session, whoever
 	// just added a first method would be asked for the very next code.
@@ -186,11 +191,17 @@ func (v *visit) owned() (sallyport.Method, error) {
 	return sallyport.Method{}, fmt.Errorf("method %.40q: %w", v.field("method"), sallyport.ErrNotFound)
 }
 
-// orGone tells of something that is not there (any more) on the overview; other
-// errors stay errors.
+// orGone tells of something that is not there (any more) on the overview, and
+// leads somebody whose session has ended to sign in; other errors stay errors.
 func (v *visit) orGone(err error) error {
-	if errors.Is(err, sallyport.ErrNotFound) {
+	switch {
+	case errors.Is(err, sallyport.ErrNotFound):
 		return v.done("gone")
+	case errors.Is(err, sallyport.ErrExpired):
+		// Ended by another node or a command; this node would have heard of it within
+		// half a second.
+		v.a.sessions.Forget(v.user())
+		return v.a.demand(v.w, v.r, base)
 	}
 	return err
 }
@@ -283,14 +294,19 @@ func (v *visit) codesForm() error {
 	if err != nil {
 		return err
 	}
-	_, err = m.Register(v.r.Context(), challenge.Registration{User: v.grant.User, Pending: p.Secret, Now: v.now,
+	// Since is the set's own moment: the store keeps no set that is not newer than
+	// the one in force, so that this form, sent again, brings no used code back.
+	_, err = m.Register(v.r.Context(), challenge.Registration{User: v.grant.User, Pending: p.Secret, Now: p.Since,
 		Record: func(sallyport.Method, bool) []audit.Event {
 			ev := v.event(audit.RecoveryRenewed)
 			ev.Method = sallyport.KindRecovery
 			return []audit.Event{ev}
 		}})
-	if err != nil {
-		return fmt.Errorf("keeping recovery codes: %w", err)
+	switch {
+	case errors.Is(err, sallyport.ErrUsed):
+		return httperr.New(http.StatusGone, sallyport.CodeRegistrationExpired, fmt.Errorf("keeping recovery codes: %w", err))
+	case err != nil && !errors.Is(err, sallyport.ErrExists): // the same form, sent twice, changes nothing
+		return v.orGone(fmt.Errorf("keeping recovery codes: %w", err))
 	}
 	return v.done("codes")
 }

@@ -45,9 +45,28 @@ func TestAddAnApp(t *testing.T) {
 	if after.State != sallyport.StateEnforced {
 		t.Errorf("state %s, want enforced", after.State)
 	}
-	br.post(page+"/add", "flow", flow, "code", b.code(key), "name", "Again")
-	if got := b.methodNames(u); len(got) != 1 {
-		t.Errorf("the same form registered twice: %q", got)
+}
+
+// TestAddedTwice: the form of a registration, sent again by a double click or a
+// reload, registers nothing more and says what the first one did.
+func TestAddedTwice(t *testing.T) {
+	b := newBench(t)
+	u := b.user("alice", sallyport.StateDisabled)
+	br := b.signIn(u, sallyport.KindPassword)
+	add := br.get(page + "/add")
+	again := func() *answer {
+		return br.post(page+"/add", "flow", add.input("flow"), "code", b.code(add.key()), "name", "Phone")
+	}
+	again().expect(http.StatusSeeOther, page+"?notice=added")
+	again().expect(http.StatusSeeOther, page+"?notice=added")
+	b.advance(30 * time.Second)
+	again().expect(http.StatusSeeOther, page+"?notice=added") // with the next code too
+	for _, name := range []string{"2", "3", "4", "5"} {       // also where no more would fit
+		b.app(u, name)
+	}
+	again().expect(http.StatusSeeOther, page+"?notice=added")
+	if got := b.methodNames(u); !slices.Equal(got, []string{"Phone", "2", "3", "4", "5"}) || len(b.events(audit.MethodRegistered)) != 1 {
+		t.Errorf("methods %q, %d events", got, len(b.events(audit.MethodRegistered)))
 	}
 }
 
@@ -251,6 +270,96 @@ func TestRenewRecoveryCodes(t *testing.T) {
 	none := b.signIn(b.user("bob", sallyport.StateDisabled), sallyport.KindPassword)
 	if a := none.get(page + "/recovery-codes"); a.code != http.StatusForbidden {
 		t.Errorf("codes for somebody with no method: %d", a.code)
+	}
+}
+
+// TestRecoveryCodesAreRenewedOnce: the page carries its codes sealed until they
+// are kept. Sent again, it would make codes work that were used since.
+func TestRecoveryCodesAreRenewedOnce(t *testing.T) {
+	b := newBench(t)
+	u := b.user("alice", sallyport.StateEnforced)
+	b.app(u, "Phone")
+	br := b.signIn(u, sallyport.KindPassword, sallyport.KindTOTP)
+	open := func() (flow, code string) {
+		b.advance(time.Second)
+		a := br.get(page+"/recovery-codes").expect(http.StatusOK, "")
+		_, rest, _ := strings.Cut(a.body, "<li><code>")
+		code, _, _ = strings.Cut(rest, "<")
+		code, _ = b.methods[1].Clean(code)
+		return a.input("flow"), code
+	}
+	works := func(code string) bool {
+		_, err := b.methods[1].Verify(t.Context(), u.ID, code, b.clock.Now())
+		return err == nil
+	}
+	never, _ := open()
+	first, code := open()
+	second, other := open()
+	br.post(page+"/recovery-codes", "flow", first).expect(http.StatusSeeOther, page+"?notice=codes")
+	if !works(code) || works(code) {
+		t.Fatal("a code works exactly once")
+	}
+	br.post(page+"/recovery-codes", "flow", first).expect(http.StatusSeeOther, page+"?notice=codes") // a double click
+	if works(code) {
+		t.Error("a page sent twice brought a used code back")
+	}
+	stale := func(flow string) {
+		t.Helper()
+		if a := br.post(page+"/recovery-codes", "flow", flow); a.code != http.StatusGone || !strings.Contains(a.body, "SP-3001") {
+			t.Errorf("an older set: %d", a.code)
+		}
+	}
+	stale(never)
+	br.post(page+"/recovery-codes", "flow", second).expect(http.StatusSeeOther, page+"?notice=codes")
+	stale(first)
+	if works(code) || !works(other) {
+		t.Error("an older set took the place of the newest")
+	}
+	if n := len(b.events(audit.RecoveryRenewed)); n != 2 {
+		t.Errorf("%d events, want 2", n)
+	}
+}
+
+// TestChangesNeedALiveSession: whoever was just signed out elsewhere still stands
+// in this node's cache for up to half a second, and gets nothing changed in it.
+func TestChangesNeedALiveSession(t *testing.T) {
+	for name, form := range map[string]func(*browser, sallyport.MethodID) func() *answer{
+		"add": func(br *browser, _ sallyport.MethodID) func() *answer {
+			add := br.get(page + "/add")
+			return func() *answer {
+				return br.post(page+"/add", "flow", add.input("flow"), "code", br.b.code(add.key()), "name", "Evil")
+			}
+		},
+		"rename": func(br *browser, id sallyport.MethodID) func() *answer {
+			return func() *answer { return br.post(page+"/rename", "method", string(id), "name", "Evil") }
+		},
+		"delete": func(br *browser, id sallyport.MethodID) func() *answer {
+			return func() *answer { return br.post(page+"/delete", "method", string(id)) }
+		},
+		"recovery codes": func(br *browser, _ sallyport.MethodID) func() *answer {
+			codes := br.get(page + "/recovery-codes")
+			return func() *answer { return br.post(page+"/recovery-codes", "flow", codes.input("flow")) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			u := b.user("alice", sallyport.StateDisabled)
+			id := b.app(u, "Phone")
+			br := b.signIn(u, sallyport.KindPassword, sallyport.KindTOTP)
+			send := form(br, id)
+			br.get(page).expect(http.StatusOK, "")
+			_, err := b.db.RevokeUserSessions(t.Context(), u.ID, "", b.clock.Now())
+			must(t, err)
+			br.get(page).expect(http.StatusOK, "") // the node has not heard of it
+			send().challenged()
+			br.get(page).challenged() // now it has
+			if got := b.methodNames(u); !slices.Equal(got, []string{"Phone"}) {
+				t.Errorf("methods are now %q", got)
+			}
+			if left, err := b.db.RecoveryCodesLeft(t.Context(), u.ID); err != nil || left != 0 {
+				t.Errorf("%d recovery codes, %v", left, err)
+			}
+		})
 	}
 }
 

@@ -18,13 +18,13 @@ func TestCataloguesAreComplete(t *testing.T) {
 func TestOverview(t *testing.T) {
 	b := newBench(t)
 	u := b.user("alice", sallyport.StateEnforced)
-	b.app(u, "Phone")
+	must(t, b.db.UseMethod(t.Context(), b.app(u, "Phone"), 1, 0, b.clock.Now().Add(-time.Hour)))
 	must(t, b.db.ReplaceRecoveryCodes(t.Context(), u.ID, [][]byte{{1}, {2}}, b.clock.Now()))
 	b.signIn(u, sallyport.KindPassword).remember(u)
 	b.advance(2 * time.Hour)
 	br := b.signIn(u, sallyport.KindPassword, sallyport.KindTOTP)
 	body := br.get(page+"?lng=en").expect(http.StatusOK, "").body
-	for _, want := range []string{"Phone", "2 codes left", "Firefox on Linux", "203.0.113.9", "This session", "2 hours ago", "alice", `action="/.sallyport/sign-out"`, "Add an app"} {
+	for _, want := range []string{"Phone", "2 codes left", "Firefox on Linux", "203.0.113.9", "This session", "2 hours ago", "3 hours ago", "alice", `action="/.sallyport/sign-out"`, "Add an app"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is not on the page", want)
 		}

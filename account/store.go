@@ -10,14 +10,17 @@ import (
 
 // Store is what the security-info page needs of the store, beside what package
 // challenge offers. Every method that takes events writes them in the same
-// transaction as its change.
+// transaction as its change. Where they name a session that has ended, those
+// that change methods or codes change nothing: sallyport.ErrExpired.
 type Store interface {
 	// Methods returns a user's registered methods, oldest first.
 	Methods(ctx context.Context, user sallyport.UserID) ([]sallyport.Method, error)
 	RenameMethod(ctx context.Context, user sallyport.UserID, id sallyport.MethodID, name string, events ...audit.Event) error
 	DeleteMethod(ctx context.Context, user sallyport.UserID, id sallyport.MethodID, keepOne bool, events ...audit.Event) error
 	RecoveryCodesLeft(ctx context.Context, user sallyport.UserID) (int, error)
-	ReplaceRecoveryCodes(ctx context.Context, user sallyport.UserID, hashes [][]byte, at time.Time, events ...audit.Event) error
+	// ReplaceRecoveryCodes sets the codes to the set of the moment made;
+	// sallyport.ErrExists for the set in force, ErrUsed for an older one.
+	ReplaceRecoveryCodes(ctx context.Context, user sallyport.UserID, hashes [][]byte, made time.Time, events ...audit.Event) error
 	// Sessions returns a user's live sessions, latest first.
 	Sessions(ctx context.Context, user sallyport.UserID, now time.Time) ([]sallyport.Session, error)
 	// RevokeUserSessions ends all sessions of a user but except ("" for none).

@@ -144,6 +144,10 @@ func (u *Users) Show(ctx context.Context, name string) (Details, error) {
 	if err != nil {
 		return Details{}, err
 	}
+	return u.details(ctx, user)
+}
+
+func (u *Users) details(ctx context.Context, user sallyport.User) (Details, error) {
 	d, now := Details{User: user}, u.now()
 	var errs [6]error
 	d.Links, errs[0] = u.store.Links(ctx, user.ID)
@@ -321,7 +325,26 @@ func (u *Users) act(ctx context.Context, name string, kind audit.Kind, do func(s
 		return err
 	}
 	now := u.now().UTC()
-	return do(user, now, u.event(now, kind, user))
+	ev := u.event(now, kind, user)
+	// What cannot be read (a damaged secret) must not keep an admin from removing it.
+	d, _ := u.details(ctx, user)
+	ev.Before = d.describe()
+	return do(user, now, ev)
+}
+
+// describe says what an action is about to take away, for the log.
+func (d Details) describe() string {
+	parts := []string{string(d.User.State)}
+	for _, p := range []struct {
+		n    int
+		what string
+	}{{len(d.Methods), "methods"}, {d.RecoveryCodes, "recovery codes"}, {len(d.Sessions), "sessions"},
+		{len(d.Devices), "remembered devices"}, {len(d.Locked), "lockouts"}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%s: %d", p.what, p.n))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (u *Users) event(now time.Time, kind audit.Kind, user sallyport.User) audit.Event {

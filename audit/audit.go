@@ -38,7 +38,9 @@ type Event struct {
 	UserAgent string     `json:"user_agent,omitempty"`
 	Address   netip.Addr `json:"address,omitzero"`
 	Place     string     `json:"place,omitempty"` // named location
-	Node      string     `json:"node,omitempty"`
+	// Node and NodeAddress say which process wrote it; the store fills them in.
+	Node        string     `json:"node,omitempty"`
+	NodeAddress netip.Addr `json:"node_address,omitzero"`
 
 	Provider string         `json:"provider,omitempty"`
 	Method   sallyport.Kind `json:"method,omitempty"`

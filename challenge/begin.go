@@ -149,6 +149,7 @@ func (c *Challenge) start(w http.ResponseWriter, r *http.Request, t target, stat
 		}
 	}
 	x := &run{c: c, w: w, r: r, f: f, target: t, browser: browser, grant: grant, unsaved: true, now: now, data: data}
+	x.data.Language = x.chosenLanguage()
 	reqctx.From(r.Context()).FlowID = f.ID
 	return x.advance()
 }

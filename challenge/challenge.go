@@ -41,6 +41,9 @@ const (
 const (
 	// flowLife is how long a sign-in or a registration may take.
 	flowLife = 15 * time.Minute
+	// flowMax is how long a flow may take in all, when it ends in a registration
+	// that began late: no step may keep one alive for ever.
+	flowMax = 2 * flowLife
 	// firstFactorAge is how old a first factor may be when the first method is
 	// registered.
 	firstFactorAge = 5 * time.Minute
@@ -68,6 +71,8 @@ type Sessions interface {
 type UI interface {
 	httperr.Pages
 	Render(w http.ResponseWriter, r *http.Request, p web.Page) error
+	// Language is the language of the answer to r.
+	Language(r *http.Request) string
 }
 
 // Options are what a Challenge is built from. All fields but the last four must

@@ -25,11 +25,29 @@ func (c *Challenge) recoveryMethod() (Method, error) {
 	return m, nil
 }
 
+// atCodes is at for the step of the recovery codes: they are nobody's whose
+// verification no longer counts.
+func (c *Challenge) atCodes(w http.ResponseWriter, r *http.Request, id string) (*run, error) {
+	x, err := c.at(w, r, id, stepCodes)
+	if x == nil {
+		return nil, err
+	}
+	gone, err := x.dropGone()
+	if err == nil && !gone {
+		return x, nil
+	}
+	defer x.close()
+	if err == nil {
+		err = x.advance()
+	}
+	return nil, err
+}
+
 // codesPage is GET /.sallyport/register/recovery-codes. The codes stay in the
 // flow, sealed, until the person says that they are kept; then only their hashes
 // remain.
 func (c *Challenge) codesPage(w http.ResponseWriter, r *http.Request) error {
-	x, err := c.at(w, r, r.URL.Query().Get("flow"), stepCodes)
+	x, err := c.atCodes(w, r, r.URL.Query().Get("flow"))
 	if x == nil {
 		return err
 	}
@@ -42,9 +60,9 @@ func (x *run) showCodes() error {
 	if err != nil {
 		return err
 	}
-	user, err := x.c.store.User(x.r.Context(), x.f.UserID)
+	user, err := x.person()
 	if err != nil {
-		return fmt.Errorf("loading a user: %w", err)
+		return err
 	}
 	show, err := m.Show(user, x.data.Codes)
 	if err != nil {
@@ -56,7 +74,7 @@ func (x *run) showCodes() error {
 
 // codesForm is POST /.sallyport/register/recovery-codes: the codes are kept.
 func (c *Challenge) codesForm(w http.ResponseWriter, r *http.Request) error {
-	x, err := c.at(w, r, r.PostForm.Get("flow"), stepCodes)
+	x, err := c.atCodes(w, r, r.PostForm.Get("flow"))
 	if x == nil {
 		return err
 	}
@@ -98,7 +116,7 @@ type Texter interface {
 // codesDownload is POST /.sallyport/register/recovery-codes/download: the codes
 // as a text file, without a script.
 func (c *Challenge) codesDownload(w http.ResponseWriter, r *http.Request) error {
-	x, err := c.at(w, r, r.PostForm.Get("flow"), stepCodes)
+	x, err := c.atCodes(w, r, r.PostForm.Get("flow"))
 	if x == nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"sallyport"
@@ -57,6 +58,9 @@ func (x *run) next() (string, policy.Decision, error) {
 	if x.f.UserID == "" || sallyport.FirstFactorAt(x.f.Proofs).IsZero() {
 		return stepSignIn, none, nil
 	}
+	if _, err := x.dropGone(); err != nil {
+		return "", none, err
+	}
 	facts, err := x.facts()
 	if err != nil {
 		return "", none, err
@@ -101,10 +105,37 @@ func (x *run) checkSession() error {
 	return nil
 }
 
+// dropGone drops proofs of methods that were deleted or switched off while the
+// flow waited, and what they had led to: otherwise whoever registered an app with
+// a stolen password could wait with the flow until its owner has deleted that
+// app, and go in all the same. gone reports whether there were any.
+func (x *run) dropGone() (gone bool, err error) {
+	if x.unsaved || sallyport.VerifiedAt(x.f.Proofs).IsZero() {
+		return false, nil // nothing waited, or there is nothing to lose
+	}
+	methods, err := x.c.store.Methods(x.r.Context(), x.f.UserID)
+	if err != nil {
+		return false, fmt.Errorf("methods of a user: %w", err)
+	}
+	var kept []sallyport.Proof
+	for _, p := range x.f.Proofs {
+		exists := p.MethodID == "" || slices.ContainsFunc(methods, func(m sallyport.Method) bool { return m.ID == p.MethodID })
+		if !p.Kind.MFA() || exists && has(x.c.methods, p.Kind) {
+			kept = append(kept, p)
+		}
+	}
+	if len(kept) == len(x.f.Proofs) {
+		return false, nil
+	}
+	x.f.Proofs = kept
+	x.data = stepData{Since: x.data.Since, Session: x.data.Session, Language: x.data.Language}
+	return true, nil
+}
+
 // forget makes the flow nobody's again.
 func (x *run) forget() {
 	x.f.UserID, x.f.Provider, x.f.Groups, x.f.Proofs, x.f.DeviceID = "", "", nil, nil, ""
-	x.data = stepData{Since: x.data.Since}
+	x.data = stepData{Since: x.data.Since, Language: x.data.Language}
 	x.user = sallyport.User{}
 }
 
@@ -285,6 +316,7 @@ func (x *run) finish(d policy.Decision) error {
 		}
 		return fmt.Errorf("finishing a flow: %w", err)
 	}
+	x.keepLanguage()
 	grant := x.grant
 	if !x.unsaved || x.device != nil || grant == nil {
 		var err error

@@ -45,7 +45,7 @@ func (c *Challenge) registerPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 // propose puts a new pending secret into the flow. Registering lasts as long as a
-// flow from here. again: another request was first, or a first factor must be
+// flow from the first one on; another method gets no more time. again: another request was first, or a first factor must be
 // shown once more; the answer is written.
 func (x *run) propose(m Method) (again bool, err error) {
 	user, err := x.c.store.User(x.r.Context(), x.f.UserID)
@@ -59,8 +59,13 @@ func (x *run) propose(m Method) (again bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("proposing a method: %w", err)
 	}
+	if x.data.Secret == nil {
+		x.f.ExpiresAt = x.now.Add(flowLife)
+		if last := x.f.CreatedAt.Add(flowMax); x.f.ExpiresAt.After(last) {
+			x.f.ExpiresAt = last
+		}
+	}
 	x.data.Kind, x.data.Secret, x.data.Since = m.Kind(), secret, x.now
-	x.f.ExpiresAt = x.now.Add(flowLife)
 	if err := x.save(); err != nil {
 		if errors.Is(err, sallyport.ErrConflict) {
 			return true, x.overtaken()
@@ -76,9 +81,9 @@ func (x *run) showRegister(status int, fault *CodeFault, name string) error {
 	if m == nil {
 		return httperr.New(http.StatusConflict, sallyport.CodeRegistrationExpired, errors.New("the method was switched off meanwhile"))
 	}
-	user, err := x.c.store.User(x.r.Context(), x.f.UserID)
+	user, err := x.person()
 	if err != nil {
-		return fmt.Errorf("loading a user: %w", err)
+		return err
 	}
 	show, err := m.Show(user, x.data.Secret)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"sallyport"
@@ -48,6 +49,8 @@ type stepData struct {
 	Since time.Time `json:"since,omitzero"`
 	// Session is the portal session that the flow's first factor was taken from.
 	Session sallyport.SessionID `json:"session,omitempty"`
+	// Language that was chosen on a page of the flow; "" if none was.
+	Language string `json:"language,omitempty"`
 	// Locked: the person waits on the verification page for a lock to end.
 	Locked bool `json:"locked,omitempty"`
 
@@ -212,12 +215,77 @@ func (c *Challenge) at(w http.ResponseWriter, r *http.Request, id, step string) 
 		x.redirectToStep()
 		return nil, nil
 	}
+	if err := x.noteLanguage(); err != nil {
+		defer x.close()
+		if errors.Is(err, sallyport.ErrConflict) {
+			err = x.overtaken()
+		}
+		return nil, err
+	}
 	return x, nil
 }
 
-// redirectToStep sends the browser to the page of the flow's step.
+// noteLanguage writes a language that this request chooses into the flow. It is a
+// write that anybody can ask for, so it is throttled like a new flow; beyond that
+// the choice holds for the page alone.
+func (x *run) noteLanguage() error {
+	lng := x.chosenLanguage()
+	if lng == "" || lng == x.data.Language {
+		return nil
+	}
+	if _, ok := x.c.newFlows.pass(addressKey(client(x.r)), x.now); !ok {
+		return nil
+	}
+	x.data.Language = lng
+	return x.save()
+}
+
+// chosenLanguage is the language that this request chooses, "" if none.
+func (x *run) chosenLanguage() string {
+	typed := x.r.URL.Query().Get("lng")
+	if lng := x.c.ui.Language(x.r); strings.EqualFold(lng, typed) {
+		return lng
+	}
+	return ""
+}
+
+// redirectToStep sends the browser to the page of the flow's step, in the language
+// that it has just chosen.
 func (x *run) redirectToStep() {
-	http.Redirect(x.w, x.r, pathOf(x.f.Step)+"?flow="+url.QueryEscape(string(x.f.ID)), http.StatusSeeOther)
+	to := pathOf(x.f.Step) + "?flow=" + url.QueryEscape(string(x.f.ID))
+	if lng := x.chosenLanguage(); lng != "" {
+		to += "&lng=" + url.QueryEscape(lng)
+	}
+	http.Redirect(x.w, x.r, to, http.StatusSeeOther)
+}
+
+// person loads who the flow is about, and lets the page speak their language: the
+// one chosen in this flow, else their last choice.
+func (x *run) person() (sallyport.User, error) {
+	user, err := x.c.store.User(x.r.Context(), x.f.UserID)
+	if err != nil {
+		return user, fmt.Errorf("loading a user: %w", err)
+	}
+	info := reqctx.From(x.r.Context())
+	if info.Language = x.data.Language; info.Language == "" {
+		info.Language = user.Language
+	}
+	return user, nil
+}
+
+// keepLanguage makes the language that was chosen in the flow the person's last
+// choice. A choice that is lost is no reason to refuse a sign-in.
+func (x *run) keepLanguage() {
+	if x.data.Language == "" || x.data.Language == x.user.Language {
+		return
+	}
+	_, err := x.c.store.ChangeUser(x.r.Context(), x.user.ID, func(u *sallyport.User) ([]audit.Event, error) {
+		u.Language = x.data.Language
+		return nil, nil
+	})
+	if err != nil {
+		x.c.log.Warn("cannot keep a choice of language", "user_id", x.user.ID, "error", err)
+	}
 }
 
 // save writes the flow and the events gathered so far.

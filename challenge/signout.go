@@ -15,6 +15,13 @@ func (c *Challenge) signOutPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if g == nil {
+		// The page says "signed out", so a sign-in that waits in another tab, with all
+		// its factors shown, ends too. There is nobody here whom a link could harm.
+		if isNavigation(r) {
+			if err := c.sessions.SignOut(w, r); err != nil {
+				return err
+			}
+		}
 		return c.signedOut(w, r)
 	}
 	return c.render(w, r, page{Template: "challenge/sign-out", TitleKey: "challenge.sign_out.title",

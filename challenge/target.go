@@ -43,7 +43,7 @@ func (c *Challenge) readTarget(raw string) (target, error) {
 		return t, nil
 	}
 	pt, route, ok := c.target(u)
-	if !ok || strings.HasPrefix(u.Path, prefix) {
+	if !ok || strings.HasPrefix(strings.ToLower(u.Path), prefix) {
 		return target{}, errBadReturn
 	}
 	t.policy, t.route = pt, route
@@ -92,6 +92,9 @@ func portalReturn(path string) bool {
 		strings.Contains(path, "/.."):
 		return false
 	}
+	// In any case of letters: which of them a path means is for the pages to say,
+	// and this check must not depend on their being as strict.
+	path = strings.ToLower(path)
 	for _, p := range []string{pathSignIn, pathVerify, pathRegister, pathNotice, pathSignOut} {
 		if path == p || strings.HasPrefix(path, p+"/") {
 			return false

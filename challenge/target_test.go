@@ -26,6 +26,8 @@ var evilTargets = []string{
 	"https://app.example.com/\r\nSet-Cookie: x=1", "https://app.example.com:8443/", "https://app.example.com:/", "https://app.example.com./",
 	"https://app.example.com//evil.example", `https://app.example.com/\evil.example`, "https://app.example.com/.sallyport/handoff?code=x",
 	"https://login.example.com/.sallyport/sign-in?return=x", "https://login.example.com/.sallyport/sign-out",
+	"https://login.example.com/.sallyport/SIGN-OUT", "https://login.example.com/.sallyport/Sign-In/x/start", "https://login.example.com/.SALLYPORT/sign-out",
+	"https://app.example.com/.SallyPort/handoff?code=x",
 	"https://login.example.com/.sallyport/verify", "https://login.example.com/elsewhere", "https://login.example.com//evil.example",
 	"https://login.example.com/.sallyport/x/../sign-out", "https://login.example.com/.sallyport/%73ign-out", "https://login.example.com:443/",
 	"https://аpp.example.com/", "https://app。example.com/", "https://[::1]/", "", "/", "app.example.com", "?", "https://",

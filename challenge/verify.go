@@ -48,9 +48,9 @@ func (x *run) showVerify(status int, kind sallyport.Kind, fault *CodeFault, reme
 		x.data.Locked = false
 		return x.advance()
 	}
-	user, err := x.c.store.User(ctx, x.f.UserID)
+	user, err := x.person()
 	if err != nil {
-		return fmt.Errorf("loading a user: %w", err)
+		return err
 	}
 	p := VerifyPage{Form: x.form(pathVerify), App: x.app(), Place: x.c.place(x.r), User: user.Label(),
 		Cause: x.f.Need.Cause, CorrelationID: reqctx.From(x.r.Context()).CorrelationID,
@@ -260,17 +260,18 @@ type attemptOf struct {
 // records what came of it. Faults of the person are *CodeFault.
 func (c *Challenge) judged(r *http.Request, a attemptOf, now time.Time, judge func(context.Context) error) error {
 	ctx := r.Context()
-	for _, t := range []struct {
-		throttle *throttle
-		key      string
-	}{{c.perAddress, addressKey(client(r))}, {c.perPerson, "code\x00" + string(a.user)}} {
-		if wait, ok := t.throttle.pass(t.key, now); !ok {
-			return throttled(sallyport.CodeVerificationThrottled, wait)
-		}
+	if wait, ok := c.perAddress.pass(addressKey(client(r)), now); !ok {
+		return throttled(sallyport.CodeVerificationThrottled, wait)
 	}
 	lane, err := c.lane(r, a.user)
 	if err != nil {
 		return err
+	}
+	// By lane, as the lockout is, or somebody with a stolen password could keep the
+	// owner's codes out (D15). It gives no guess away: the lockout counts each lane
+	// whatever passes here.
+	if wait, ok := c.perPerson.pass("code\x00"+string(lane)+"\x00"+string(a.user), now); !ok {
+		return throttled(sallyport.CodeVerificationThrottled, wait)
 	}
 	// No fingerprint: a code is right in one window and wrong in the next, so the
 	// same guess made again is another guess.
@@ -319,7 +320,9 @@ func (c *Challenge) failed(ctx context.Context, a attemptOf, attempt sallyport.A
 	case state.Locked:
 		fault = lockedFault(state.Until, attempt.At)
 	case !state.Until.IsZero():
-		events = append(events, lockout(ev, attempt.Kind, attempt.Lane, state.Until))
+		locked := lockout(ev, attempt.Kind, attempt.Lane, state.Until)
+		locked.Code = sallyport.CodeVerificationLocked // as the page shows
+		events = append(events, locked)
 		fault = lockedFault(state.Until, attempt.At)
 	case attempt.Rule.Denials > 0 && state.Left <= showLeft:
 		fault.Left = state.Left

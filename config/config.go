@@ -64,6 +64,7 @@ type Config struct {
 // origin is where a Config came from; it is not part of the format.
 type origin struct {
 	file     string // absolute
+	sum      sum    // of the file's content; zero where it was not read from disk
 	warnings Errors
 }
 
@@ -114,6 +115,9 @@ type Timeouts struct {
 	Idle time.Duration `yaml:"idle,omitempty" json:"idle,omitempty"`
 	// Handshake limits the TLS handshake. Default: 10s. Range: 1s to 1m.
 	Handshake time.Duration `yaml:"handshake,omitempty" json:"handshake,omitempty"`
+	// Ping closes an HTTP/2 connection whose client, after silence for `body_idle`,
+	// leaves a ping unanswered for this long. Default: 15s. Range: 1s to 5m.
+	Ping time.Duration `yaml:"ping,omitempty" json:"ping,omitempty"`
 	// Shutdown is how long requests may take to finish when the gateway stops.
 	// Default: 30s. Range: 1s to 1h.
 	Shutdown time.Duration `yaml:"shutdown,omitempty" json:"shutdown,omitempty"`
@@ -124,7 +128,7 @@ type Limits struct {
 	// HeaderBytes of one request. Default: 65536. Range: 4096 to 1048576.
 	HeaderBytes int `yaml:"header_bytes,omitempty" json:"header_bytes,omitempty"`
 	// FormBytes of a form sent to the gateway's own pages; bodies for apps have no
-	// limit. Default: 65536. Range: 4096 to 1048576.
+	// limit. Default: 65536. Range: 4096 to 65536.
 	FormBytes int `yaml:"form_bytes,omitempty" json:"form_bytes,omitempty"`
 	// Connections open at once on each listener; 0 sets no limit. Default: 0.
 	// Range: 0 to 1000000.
@@ -132,6 +136,13 @@ type Limits struct {
 	// Streams open at once on one HTTP/2 connection. Default: 250.
 	// Range: 1 to 10000.
 	Streams int `yaml:"streams,omitempty" json:"streams,omitempty"`
+	// ConnectionBuffer is how many bytes of uploads one HTTP/2 connection may have
+	// under way: more is faster over long distances, and takes more memory.
+	// Default: 1048576. Range: 65536 to 4194303.
+	ConnectionBuffer int `yaml:"connection_buffer,omitempty" json:"connection_buffer,omitempty"`
+	// StreamBuffer is the same for one upload. Default: 262144.
+	// Range: 65536 to 4194303.
+	StreamBuffer int `yaml:"stream_buffer,omitempty" json:"stream_buffer,omitempty"`
 }
 
 // TLS is the `tls` section: exactly one of its three keys.

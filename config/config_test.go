@@ -83,7 +83,7 @@ func write(t testing.TB, name string, text []byte, mode os.FileMode) {
 	}
 }
 
-func certificate(t testing.TB) (cert, key []byte) {
+func certificate(t testing.TB, change ...func(*x509.Certificate)) (cert, key []byte) {
 	t.Helper()
 	priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -92,7 +92,10 @@ func certificate(t testing.TB) (cert, key []byte) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
+		DNSNames: []string{"*.example.com"}, IsCA: true, BasicConstraintsValid: true,
+	}
+	for _, c := range change {
+		c(template)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &priv.PublicKey, priv)
 	if err != nil {

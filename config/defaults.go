@@ -32,9 +32,10 @@ func Default() *Config {
 				BodyIdle:   time.Minute,
 				Idle:       2 * time.Minute,
 				Handshake:  10 * time.Second,
+				Ping:       15 * time.Second,
 				Shutdown:   30 * time.Second,
 			},
-			Limits: Limits{HeaderBytes: 64 << 10, FormBytes: 64 << 10, Streams: 250},
+			Limits: Limits{HeaderBytes: 64 << 10, FormBytes: 64 << 10, Streams: 250, ConnectionBuffer: 1 << 20, StreamBuffer: 256 << 10},
 		},
 		Store: store.Config{Grace: time.Minute},
 		MFA: MFA{

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -139,7 +138,7 @@ func (c *Config) checkFiles(errs *Errors, s *shape) sallyport.FieldErrors {
 		checkContent(&faults, r)
 	}
 	if !s.reported("tls") {
-		c.checkPairs(&faults)
+		c.checkPairs(&faults, &doubts)
 	}
 	if !s.reported("secrets.master_key") && c.Secrets.MasterKeyFile == "" && !c.Secrets.MasterKey.Empty() {
 		if _, err := c.Keyring(); err != nil {
@@ -164,7 +163,7 @@ func checkFolder(faults *sallyport.FieldErrors, r ref) {
 	if info, err := os.Stat(dir); err != nil {
 		faults.Add(r.path, "create the folder, owned by the user that runs the gateway", "%s: %v", dir, reason(err))
 	} else if !info.IsDir() {
-		faults.Add(r.path, "", "%s is not a folder", dir)
+		faults.Add(r.path, "name a file in a folder that is there", "%s is not a folder", dir)
 	}
 }
 
@@ -199,18 +198,5 @@ func checkContent(faults *sallyport.FieldErrors, r ref) {
 	}
 	if err != nil {
 		faults.Add(r.path, hint, "%v", err)
-	}
-}
-
-// checkPairs faults certificates that do not fit their keys.
-func (c *Config) checkPairs(faults *sallyport.FieldErrors) {
-	for i, p := range c.TLS.Files {
-		if readable(p.CertFile) != nil || readable(p.KeyFile) != nil {
-			continue // faulted already
-		}
-		if _, err := tls.LoadX509KeyPair(p.CertFile, p.KeyFile); err != nil {
-			faults.Add(fmt.Sprintf("tls.files[%d].cert_file", i), "they hold a certificate chain and its private key in PEM form",
-				"%s and %s do not go together: %s", p.CertFile, p.KeyFile, strings.TrimPrefix(err.Error(), "tls: "))
-		}
 	}
 }

@@ -29,6 +29,11 @@ func TestBadFiles(t *testing.T) {
 			if !ok || c != nil || len(errs) == 0 {
 				t.Fatalf("loaded: %v, %v", c, err)
 			}
+			for _, e := range errs {
+				if e.Hint == "" && !strings.Contains(e.Msg, "did you mean") || e.Line > 0 && (e.Column == 0 || e.File == "") {
+					t.Errorf("no suggestion or no place: %+v", e)
+				}
+			}
 			got := strings.ReplaceAll(errs.Render(), dir, "DIR")
 			if strings.Contains(got, "hunter2") { // H4
 				t.Errorf("a secret is shown:\n%s", got)

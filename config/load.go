@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +31,12 @@ func Load(path string, env func(string) (string, bool)) (*Config, error) {
 	if err != nil {
 		return nil, Errors{{File: path, Msg: err.Error()}}
 	}
-	return load(path, abs, text, env)
+	c, err := load(path, abs, text, env)
+	if err != nil {
+		return nil, err
+	}
+	c.origin.sum = sha256.Sum256(text)
+	return c, nil
 }
 
 // readFile reads a routing file; what it is and why not is in the error.
@@ -85,8 +91,8 @@ func load(name, abs string, text []byte, env Env) (*Config, error) {
 	c.origin.file = abs
 	c.absolute(filepath.Dir(abs))
 	c.derive(filepath.Dir(abs))
-	s.add(&s.errs, c.Validate())
-	s.add(&c.origin.warnings, c.checkFiles(&s.errs, s))
+	s.add(&s.errs, append(c.Validate(), s.emptyAllow(c)...))
+	s.add(&c.origin.warnings, append(c.checkFiles(&s.errs, s), c.doubtGroups()...))
 	if len(s.errs) > 0 {
 		return nil, src.finish(s.errs)
 	}

@@ -287,9 +287,11 @@ func TestRestartNeeded(t *testing.T) {
 	write(t, filepath.Join(dir, "other.key"), mustRead(t, filepath.Join(dir, "master.key")), 0o600)
 	base := mustLoad(t, dir, good)
 	for text, want := range map[string][]string{
-		good:                          nil,
-		good + "log: {level: warn}\n": nil,
-		good + "store: {grace: 1s}\n": {"store"},
+		good: nil,
+		good + "session: {idle: 2h}\nui: {name: Other}\n":                                               nil,
+		good + "store: {grace: 1s}\n":                                                                   {"store"},
+		good + "log: {level: warn}\naudit: {retention: 1d}\n":                                           {"audit", "log"},
+		replace(t, good, "internal: true", "acme: {}"):                                                  {"tls"},
 		replace(t, replace(t, good, "master.key", "other.key"), "  portal:", "  http: \"\"\n  portal:"): {"server", "secrets"},
 	} {
 		if got := RestartNeeded(base, mustLoad(t, dir, text)); !slices.Equal(got, want) {

@@ -120,7 +120,7 @@ One YAML file, the routing file, says everything. ` + "`sallyport init --dir DIR
 - Relative paths begin in the folder of the routing file. A key that ends in ` + "`_file`" + ` names a file that must exist.
 - ` + "`${NAME}`" + ` in a value stands for the environment variable, which must be set; ` + "`$${`" + ` stands for the characters ` + "`${`" + `. What a variable holds is a text and is never read as YAML.
 - Anchors, aliases, merge keys and tags of YAML are not read.
-- The gateway reads the file again when it changes and on SIGHUP. A faulty file changes nothing; a change under ` + "`server`, `store` or `secrets`" + ` needs a restart.
+- The gateway reads the file again when it changes and on SIGHUP. A faulty file changes nothing; a change under ` + "`server`, `tls`, `store`, `secrets`, `audit` or `log`" + ` needs a restart.
 
 In the paths below ` + "`[]`" + ` stands for any entry of a list.
 `

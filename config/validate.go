@@ -31,11 +31,13 @@ func (c *Config) Validate() sallyport.FieldErrors {
 	c.validateSecrets(&faults)
 	c.validateIdentity(&faults)
 	c.validateGroups(&faults)
+	c.validateAllow(&faults)
+	c.validateACMEHosts(&faults)
 	c.validateMFA(&faults)
 	c.validateLogs(&faults)
 	faults = append(faults, c.Store.Validate().Under("store")...)
 	faults = append(faults, c.Session.Validate().Under("session")...)
-	faults = append(faults, c.UI.Validate().Under("ui")...)
+	c.validateUI(&faults)
 	if _, err := policy.NewAddresses(c.MFA.TrustedIPs, c.Locations); err != nil {
 		faults = append(faults, asFaults(err)...)
 	}
@@ -78,12 +80,16 @@ func (s *Server) validate(faults *sallyport.FieldErrors) {
 	duration(faults, "server.timeouts.write", t.Write, 0, day)
 	duration(faults, "server.timeouts.idle", t.Idle, time.Second, time.Hour)
 	duration(faults, "server.timeouts.handshake", t.Handshake, time.Second, time.Minute)
+	duration(faults, "server.timeouts.ping", t.Ping, time.Second, 5*time.Minute)
 	duration(faults, "server.timeouts.shutdown", t.Shutdown, time.Second, time.Hour)
 	l := s.Limits
 	number(faults, "server.limits.header_bytes", l.HeaderBytes, 4096, 1<<20)
-	number(faults, "server.limits.form_bytes", l.FormBytes, 4096, 1<<20)
+	number(faults, "server.limits.form_bytes", l.FormBytes, 4096, 64<<10) // more than any of our pages takes
 	number(faults, "server.limits.connections", l.Connections, 0, 1_000_000)
 	number(faults, "server.limits.streams", l.Streams, 1, 10_000)
+	// What net/http takes for a receive window.
+	number(faults, "server.limits.connection_buffer", l.ConnectionBuffer, 64<<10, 4<<20-1)
+	number(faults, "server.limits.stream_buffer", l.StreamBuffer, 64<<10, 4<<20-1)
 }
 
 func (s *Server) validateListeners(faults *sallyport.FieldErrors) {
@@ -301,6 +307,14 @@ func (c *Config) validateMFA(faults *sallyport.FieldErrors) {
 	*faults = append(*faults, m.RememberDevice.Validate().Under("mfa.remember_device")...)
 	*faults = append(*faults, m.Lockout.Validate().Under("mfa.lockout")...)
 	*faults = append(*faults, m.Throttle.Validate().Under("mfa.throttle")...)
+}
+
+func (c *Config) validateUI(faults *sallyport.FieldErrors) {
+	before := len(*faults)
+	*faults = append(*faults, c.UI.Validate().Under("ui")...)
+	if known := []string{"en", "ja"}; len(*faults) == before && !slices.Contains(known, strings.ToLower(c.UI.Language)) {
+		faults.Add("ui.language", among(c.UI.Language, known), "the pages are not there in %q", c.UI.Language)
+	}
 }
 
 func (c *Config) validateLogs(faults *sallyport.FieldErrors) {

@@ -56,6 +56,10 @@ func Watch(ctx context.Context, c *Config, log *slog.Logger, changed func()) (*W
 		return nil, err
 	}
 	w.seen = w.sums()
+	if c.origin.sum != (sum{}) {
+		// It may have changed since it was loaded; the first look finds out.
+		w.seen[c.origin.file] = c.origin.sum
+	}
 	go w.run(ctx)
 	return w, nil
 }
@@ -89,8 +93,7 @@ func (w *Watcher) Close() {
 func (w *Watcher) run(ctx context.Context) {
 	defer close(w.ended)
 	defer w.fs.Close()
-	timer := time.NewTimer(settle)
-	timer.Stop()
+	timer := time.NewTimer(settle) // a first look
 	defer timer.Stop()
 	for {
 		select {

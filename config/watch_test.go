@@ -74,6 +74,22 @@ func TestWatchWritesAndReplacements(t *testing.T) {
 	expectNone(t, changes, func() { write(t, filepath.Join(dir, "master.key"), []byte("another"), 0o600) })
 }
 
+// A change between loading and watching is not lost: at a start the store and the
+// listeners come in between.
+func TestWatchSeesWhatChangedBefore(t *testing.T) {
+	dir := folder(t)
+	file := filepath.Join(dir, "sallyport.yaml")
+	write(t, file, []byte(good), 0o600)
+	c, err := Load(file, testEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, []byte(good+"# meanwhile\n"), 0o600)
+	_, changes := watching(t, dir, c)
+	expectChange(t, changes)
+	expectNone(t, changes, func() { write(t, file, []byte(good+"# later\n"), 0o600) })
+}
+
 func TestWatchKubernetesLinks(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("links need privileges on Windows")

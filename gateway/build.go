@@ -51,7 +51,7 @@ func (g *Gateway) build(cfg *config.Config) (*generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	ui, err := web.New(cfg.UI, web.Options{Portal: cfg.PortalOrigin(), Now: g.o.Now, Log: g.log},
+	ui, err := web.New(cfg.UI, web.Options{Portal: cfg.PortalOrigin(), Chosen: g.keepLanguage, Now: g.o.Now, Log: g.log},
 		challenge.Assets(), totp.Assets(), recovery.Assets(), account.Assets())
 	if err != nil {
 		return nil, err

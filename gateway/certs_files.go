@@ -197,18 +197,9 @@ func (c *fileCerts) choose(hello *tls.ClientHelloInfo, choices []*tls.Certificat
 	return best
 }
 
-// SetHosts implements certs. A host that no certificate covers is reported, not
-// refused: the others are of use.
-func (c *fileCerts) SetHosts(hosts []string) {
-	set := newHostSet(hosts)
-	c.hosts.Store(set)
-	x := c.index.Load()
-	for _, name := range set.names {
-		if len(x.find(name)) == 0 {
-			c.o.Log.Warn("no certificate under tls.files covers a host; browsers cannot reach it", "host", name)
-		}
-	}
-}
+// SetHosts implements certs. A host that no certificate covers is no fault, since
+// the others are of use; config warns of it.
+func (c *fileCerts) SetHosts(hosts []string) { c.hosts.Store(newHostSet(hosts)) }
 
 // Run implements certs: it takes up changed files until ctx ends.
 func (c *fileCerts) Run(ctx context.Context) error {

@@ -32,12 +32,21 @@ func TestStopDrains(t *testing.T) {
 		answered <- http.StatusText(p.Status)
 	}()
 	<-entered
-	stopped := make(chan struct{})
+	admin, stopped := g.Addr("admin").String(), make(chan struct{})
 	go func() { g.Stop(); close(stopped) }()
 	sallyporttest.Eventually(t, 5*time.Second, "new connections are refused", func() bool {
 		_, err := g.Browser().Try(http.MethodGet, g.URL(sallyporttest.App, "/"), nil)
 		return err != nil
 	})
+	// Balancers are told to look elsewhere, by a listener that outlives the others.
+	resp, err := http.Get("http://" + admin + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("/readyz says %s while requests are drained", resp.Status)
+	}
 	close(release)
 	if got := <-answered; got != "OK" {
 		t.Errorf("the request in flight ended with %s", got)

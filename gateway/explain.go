@@ -2,14 +2,15 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"sallyport"
+	"sallyport/admin"
 	"sallyport/config"
 	"sallyport/policy"
 	"sallyport/proxy"
@@ -25,18 +26,19 @@ type Question struct {
 
 // Explanation is every decision on the way in, each with its reasons.
 type Explanation struct {
-	URL      string              `json:"url"`
-	Route    string              `json:"route"`
-	Public   bool                `json:"public"`
-	User     string              `json:"user,omitempty"`
-	UserID   sallyport.UserID    `json:"user_id,omitempty"`
-	State    sallyport.State     `json:"state,omitempty"`
-	Groups   []string            `json:"groups,omitempty"`
-	Methods  int                 `json:"methods"`
-	Address  policy.AddressClass `json:"address"`
-	Stages   []Stage             `json:"stages"`
-	Locked   []string            `json:"locked,omitempty"`
-	LastSeen time.Time           `json:"last_sign_in,omitzero"`
+	URL     string              `json:"url"`
+	Route   string              `json:"route"`
+	Public  bool                `json:"public"`
+	User    string              `json:"user,omitempty"`
+	UserID  sallyport.UserID    `json:"user_id,omitempty"`
+	State   sallyport.State     `json:"state,omitempty"`
+	Groups  []string            `json:"groups,omitempty"`
+	Methods int                 `json:"methods"`
+	Address policy.AddressClass `json:"address"`
+	Stages  []Stage             `json:"stages"`
+	// Locked are the lanes in which the user is locked out now.
+	Locked   []sallyport.LockedLane `json:"locked,omitempty"`
+	LastSeen time.Time              `json:"last_sign_in,omitzero"`
 }
 
 // Stage is the decision once something has been shown.
@@ -75,40 +77,34 @@ func Explain(ctx context.Context, cfg *config.Config, db *store.DB, q Question) 
 	}
 	facts.SignedIn, facts.Strength = true, sallyport.StrengthSingleFactor
 	x.Stages = append(x.Stages, Stage{"after the first factor", policy.Decide(facts)})
-	facts.Strength, facts.Registered = sallyport.StrengthMultifactor, true
+	// A lock stops sign-ins; what was verified before goes on.
+	facts.Strength, facts.Registered, facts.Locked = sallyport.StrengthMultifactor, true, false
 	x.Stages = append(x.Stages, Stage{"after verification", policy.Decide(facts)})
 	return x, nil
 }
 
 // person fills in what the store knows of the user.
 func (x *Explanation) person(ctx context.Context, db *store.DB, name string, facts *policy.Facts) error {
-	folded, err := sallyport.FoldName(name)
-	if err != nil {
-		return fmt.Errorf("user %q: %w", name, err)
-	}
-	u, err := db.UserByName(ctx, folded)
-	if errors.Is(err, sallyport.ErrNotFound) {
-		u, err = db.User(ctx, sallyport.UserID(name))
-	}
-	if err != nil {
-		return fmt.Errorf("user %q: %w", name, err)
-	}
-	methods, err := db.Methods(ctx, u.ID)
+	d, err := admin.NewUsers(db, time.Now, "", "").Show(ctx, name) // only reads
 	if err != nil {
 		return err
 	}
-	sessions, err := db.Sessions(ctx, u.ID, time.Now())
-	if err != nil {
-		return err
+	u := d.User
+	if len(d.Sessions) > 0 {
+		x.Groups = d.Sessions[0].Groups
 	}
-	if len(sessions) > 0 {
-		x.Groups = sessions[0].Groups
-	}
-	x.User, x.UserID, x.State, x.Methods, x.LastSeen = u.Name, u.ID, u.State, len(methods), u.LastSignInAt
+	x.User, x.UserID, x.State, x.Methods, x.LastSeen, x.Locked = u.Name, u.ID, u.State, len(d.Methods), u.LastSignInAt, d.Locked
 	facts.UserName, _ = sallyport.FoldName(u.Name)
 	facts.UserEmail, _ = sallyport.FoldName(u.Email) // "" when there is none
 	facts.State, facts.SignInDisabled, facts.Reregister = u.State, u.SignInDisabled, u.Reregister
-	facts.Groups, facts.Registered = x.Groups, len(methods) > 0
+	facts.Groups, facts.Registered = x.Groups, len(d.Methods) > 0
+	lane := sallyport.LaneOther
+	if x.Address.Trusted {
+		lane = sallyport.LaneTrusted
+	}
+	facts.Locked = slices.ContainsFunc(d.Locked, func(l sallyport.LockedLane) bool {
+		return l.Kind == sallyport.AttemptVerification && l.Lane == lane
+	})
 	return nil
 }
 

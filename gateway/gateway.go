@@ -89,15 +89,15 @@ func New(ctx context.Context, o Options) (_ *Gateway, err error) {
 		return nil, err
 	}
 	cfg := o.Config
-	g.sessions, err = session.New(cfg.Session, cfg.MFA.RememberDevice, g.db, session.Options{
-		Portal: cfg.PortalOrigin(), Keys: g.keys, Grace: cfg.Store.Grace, Now: o.Now, Log: o.Log})
+	g.signer = proxy.NewKeys(g.db, proxy.KeyOptions{Now: o.Now, Log: o.Log})
+	g.sessions, err = session.New(cfg.Session, cfg.MFA.RememberDevice, sessionStore{g.db, g.signer.Refresh}, session.Options{
+		Portal: cfg.PortalOrigin(), Keys: g.keys, Grace: grace(cfg), Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}
 	if err := g.sessions.Start(ctx); err != nil {
 		return nil, err
 	}
-	g.signer = proxy.NewKeys(g.db, proxy.KeyOptions{Now: o.Now, Log: o.Log})
 	if err := g.signer.Load(ctx); err != nil {
 		return nil, err
 	}
@@ -228,6 +228,15 @@ func (g *Gateway) Close() error {
 		return fmt.Errorf("closing: %w", err)
 	}
 	return nil
+}
+
+// grace is how long sessions go on without the store, in the terms of sessions: a
+// zero that is written means not at all.
+func grace(cfg *config.Config) time.Duration {
+	if cfg.Store.Grace == 0 {
+		return -1
+	}
+	return cfg.Store.Grace
 }
 
 // Retention is how long the store keeps audit events, in the store's terms.

@@ -118,6 +118,7 @@ func fillTimeouts(t config.Timeouts) config.Timeouts {
 	t.BodyIdle = cmp.Or(t.BodyIdle, time.Minute)
 	t.Idle = cmp.Or(t.Idle, 2*time.Minute)
 	t.Handshake = cmp.Or(t.Handshake, 10*time.Second)
+	t.Ping = cmp.Or(t.Ping, 15*time.Second)
 	t.Shutdown = cmp.Or(t.Shutdown, 30*time.Second)
 	return t
 }
@@ -171,11 +172,11 @@ func (s *servers) newServer(kind string, ln net.Listener, h http.Handler, truste
 		srv.http.HTTP2 = &http.HTTP2Config{
 			MaxConcurrentStreams: l.Streams,
 			// What one connection and one upload may hold in memory.
-			MaxReceiveBufferPerConnection: 1 << 20,
-			MaxReceiveBufferPerStream:     1 << 18,
+			MaxReceiveBufferPerConnection: l.ConnectionBuffer,
+			MaxReceiveBufferPerStream:     l.StreamBuffer,
 			// A peer that is gone, or stuck within a frame, answers no ping.
 			SendPingTimeout: t.BodyIdle,
-			PingTimeout:     15 * time.Second,
+			PingTimeout:     t.Ping,
 		}
 	}
 	return srv

@@ -36,14 +36,25 @@ func (srv *server) guard(next http.Handler, t config.Timeouts) http.Handler {
 			if hasBody {
 				sb := newStreamBody(w, r.Body, t.BodyIdle)
 				defer sb.watch.end()
-				r.Body = sb
+				r = withBody(r, sb)
 			}
 			w = sw
 		} else if hasBody {
-			r.Body = newConnBody(w, r.Body, t)
+			r = withBody(r, newConnBody(w, r.Body, t))
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// withBody returns a copy of r with another body. The server must find its own in
+// r: by it, it knows that a client which waits for 100 Continue was never told to go
+// on, and closes the connection after the answer. Without, the client took the
+// answer, sent all of its body, and lost the answer to a reset.
+func withBody(r *http.Request, body io.ReadCloser) *http.Request {
+	c := new(http.Request)
+	*c = *r
+	c.Body = body
+	return c
 }
 
 // connBody ends an HTTP/1 request whose body has stood still for too long. The

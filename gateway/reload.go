@@ -82,6 +82,9 @@ func (g *Gateway) Reload(ctx context.Context, why string) (err error) {
 	old := g.current.Swap(gen)
 	old.close()
 	after = fmt.Sprintf("%d routes", len(cfg.Routes))
+	for _, w := range cfg.Warnings() {
+		g.log.Warn("routing file", "warning", w.Error())
+	}
 	return nil
 }
 

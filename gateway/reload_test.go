@@ -77,6 +77,9 @@ func TestBadFileChangesNothing(t *testing.T) {
 		},
 		"not yaml":      func(s string) string { return s + "\n{{{" },
 		"needs restart": func(s string) string { return strings.Replace(s, "sqlite: sallyport.db", "sqlite: else.db", 1) },
+		"certificates":  func(s string) string { return strings.Replace(s, "internal: true", "acme: {}", 1) },
+		"audit file":    func(s string) string { return s + "audit: {file: audit.jsonl}\n" },
+		"log level":     func(s string) string { return s + "log: {level: warn}\n" },
 		"missing CA":    func(s string) string { return s + "    upstream_tls: {ca_file: gone.pem}\n" },
 		"bad address": func(s string) string {
 			return strings.Replace(s, "default_state", "trusted_ips: [300.1.2.3]\n  default_state", 1)
@@ -101,6 +104,9 @@ func TestBadFileChangesNothing(t *testing.T) {
 			if !strings.Contains(g.Logged(), "is not in force") {
 				t.Error("the fault was not logged")
 			}
+			if name == "unknown key" && !strings.Contains(g.Logged(), ":5: unknown key `preserv_host`, did you mean `preserve_host`?") {
+				t.Errorf("the fault was logged without its place:\n%s", g.Logged())
+			}
 			events, err := g.Store().Events(t.Context(), audit.Filter{Kind: audit.ConfigReloaded, Result: audit.Failure})
 			if err != nil || len(events) == 0 {
 				t.Errorf("the failed reload was not recorded: %v", err)
@@ -111,6 +117,17 @@ func TestBadFileChangesNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Doubts about a file that is put in force are told, as they are at the start.
+func TestReloadWarns(t *testing.T) {
+	g := sallyporttest.New(t, sallyporttest.Options{})
+	rewrite(t, g, func(s string) string {
+		return strings.Replace(s, "    preserve_host: true\n", "    preserve_host: true\n    allow: {groups: [payroll]}\n", 1)
+	})
+	sallyporttest.Eventually(t, 5*time.Second, "the warning is logged", func() bool {
+		return strings.Contains(g.Logged(), `nobody is in the group \"local:payroll\"`)
+	})
 }
 
 func TestHangupReloads(t *testing.T) {

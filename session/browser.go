@@ -33,6 +33,16 @@ func (m *Manager) browser(token string) Browser {
 	return Browser{Hash: sallyport.HashToken(token), CSRF: base64.RawURLEncoding.EncodeToString(mac.Sum(nil))}
 }
 
+// flowBrowser is the Browser.Hash of a request to the portal; zero where there is
+// no flow cookie, as on app hosts.
+func (m *Manager) flowBrowser(r *http.Request) sallyport.TokenHash {
+	token, ok := m.cookies.read(r, flowCookieName)
+	if !ok {
+		return sallyport.TokenHash{}
+	}
+	return sallyport.HashToken(token)
+}
+
 // CheckForm refuses a state-changing request that another origin sent, or whose
 // `csrf` field is not this browser's: *httperr.Error with CodeForgedForm. Bodies
 // that cannot be read as a form are CodeBadRequest or CodeTooLarge.

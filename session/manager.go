@@ -112,6 +112,7 @@ func (m *Manager) Load(r *http.Request) (*sallyport.Grant, error) {
 	if e.grant.Token.Host != requestHost(r) {
 		return nil, nil
 	}
+	reqctx.From(r.Context()).Language = e.grant.User.Language
 	return e.grant, nil
 }
 
@@ -224,22 +225,29 @@ func (m *Manager) begin(r *http.Request, old *sallyport.Grant, t *sallyport.Host
 	return m.store.CreateSession(r.Context(), sallyport.Session{
 		ID: t.SessionID, UserID: s.User.ID, Provider: s.Provider, Groups: s.Groups,
 		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(m.limits.Load().absolute),
-		Address: clientAddress(r), UserAgent: clip(r.UserAgent(), 512),
+		Address: clientAddress(r), UserAgent: clip(r.UserAgent(), 512), Browser: m.flowBrowser(r),
 	}, *t, s.Events...)
 }
 
-// SignOut ends the request's session on every host and clears its cookie. No
-// session is no error.
+// SignOut ends the request's session on every host and clears its cookie. The
+// flows of its browser end with it: one that waits in another tab with all its
+// factors shown would sign the person in again. No session is no error.
 func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request, events ...audit.Event) error {
 	g, err := m.Load(r)
 	if err != nil {
 		return err
 	}
 	if g != nil {
+		// An app host does not see the flow cookie; the session knows its browser.
 		if err := m.store.RevokeSession(r.Context(), g.Session.ID, m.now(), events...); err != nil {
 			return fmt.Errorf("ending a session: %w", err)
 		}
 		m.cache.forget(g.Session.ID)
+	}
+	if b := m.flowBrowser(r); b != (sallyport.TokenHash{}) && (g == nil || g.Session.Browser != b) {
+		if err := m.store.EndFlows(r.Context(), b, m.now()); err != nil {
+			return fmt.Errorf("ending the flows of a browser: %w", err)
+		}
 	}
 	m.cookies.clear(w, hostCookieName)
 	return nil

@@ -346,6 +346,43 @@ func TestSignOutEverywhere(t *testing.T) {
 	}
 }
 
+// E4: a sign-in that waits in another tab of the browser ends with the session,
+// also where the sign-out comes from an app host, which does not see the portal's
+// flow cookie, and where the session had ended before. Elsewhere a wizard left open
+// on its last page signed the person in again.
+func TestSignOutEndsFlows(t *testing.T) {
+	w := newWorld(t)
+	for _, host := range []string{app, portal, "portal without a session"} {
+		b, other := w.browser(), w.browser()
+		parked := func(b *browser) *sallyport.Flow {
+			rec := httptest.NewRecorder()
+			f := &sallyport.Flow{ID: sallyport.FlowID(sallyport.NewID()), UserID: w.user.ID,
+				Browser:   w.m.Browser(rec, b.request("GET", portal+"/", nil)).Hash,
+				CreatedAt: w.now, ExpiresAt: w.now.Add(15 * time.Minute), Version: 1}
+			b.keep(portal, rec)
+			if err := w.db.CreateFlow(t.Context(), f); err != nil {
+				t.Fatal(err)
+			}
+			return f
+		}
+		mine, others := parked(b), parked(other)
+		if host == "portal without a session" {
+			host = portal
+		} else if _, err := b.redeem(b.handoff(b.signIn(w.user, sallyport.KindPassword), app+"/")); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.m.SignOut(httptest.NewRecorder(), b.request("POST", host+"/", nil)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.db.Flow(t.Context(), mine.ID, w.now); !errors.Is(err, sallyport.ErrNotFound) {
+			t.Errorf("signed out at %s: a flow of the browser lives on (%v)", host, err)
+		}
+		if _, err := w.db.Flow(t.Context(), others.ID, w.now); err != nil {
+			t.Errorf("signed out at %s: another browser lost its flow: %v", host, err)
+		}
+	}
+}
+
 func TestIdleAndAbsoluteLimits(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()

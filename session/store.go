@@ -31,8 +31,12 @@ type Store interface {
 	// TouchSessions raises last-seen times; it never lowers one.
 	TouchSessions(ctx context.Context, seen map[sallyport.SessionID]time.Time) error
 	// RevokeSession ends one session and its tokens and hand-offs, with a
-	// ChangeSession. Revoking twice is no error.
+	// ChangeSession, and the flows of its browser as EndFlows does. Revoking twice
+	// is no error.
 	RevokeSession(ctx context.Context, id sallyport.SessionID, at time.Time, events ...audit.Event) error
+	// EndFlows ends the flows of a browser in which somebody is known: none of
+	// their steps can be saved or finished any more.
+	EndFlows(ctx context.Context, browser sallyport.TokenHash, at time.Time) error
 
 	// CreateHandoff stores a hand-off code.
 	CreateHandoff(ctx context.Context, h sallyport.Handoff) error

@@ -77,6 +77,9 @@ func (t *tx) appendEvents() ([]audit.Event, error) {
 		if e.Node == "" {
 			e.Node = t.db.node
 		}
+		if e.Node == t.db.node && !e.NodeAddress.IsValid() {
+			e.NodeAddress = t.db.address
+		}
 		payload, err := json.Marshal(e)
 		if err != nil {
 			return nil, fmt.Errorf("store: %s: audit event: %w", t.op, err)

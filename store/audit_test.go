@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -143,5 +145,30 @@ func TestNoChangeWithoutItsEvent(t *testing.T) {
 	must(t, db.FinishFlow(context.WithoutCancel(ctx), f))
 	if n := len(sink.Events()); n != 0 {
 		t.Errorf("a sink heard of %d events that are not in the log", n)
+	}
+}
+
+// MFA.md 10.1: an event says which node wrote it, by name and address; one that
+// was written for another node is not given this one's address.
+func TestEventsNameTheNode(t *testing.T) {
+	db := storetest.New(t, nil)
+	other := event()
+	other.Node = "elsewhere"
+	must(t, db.AppendEvents(t.Context(), event(), other))
+	events, err := db.Events(t.Context(), audit.Filter{})
+	must(t, err)
+	if e := events[0]; e.Node != "elsewhere" || e.NodeAddress.IsValid() {
+		t.Errorf("another node's event is of %s at %s", e.Node, e.NodeAddress)
+	}
+	mine := map[netip.Addr]bool{}
+	addrs, err := net.InterfaceAddrs()
+	must(t, err)
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().IsGlobalUnicast() {
+			mine[p.Addr()] = true
+		}
+	}
+	if e := events[1]; e.Node != "test" || e.NodeAddress.IsValid() != (len(mine) > 0) || len(mine) > 0 && !mine[e.NodeAddress] {
+		t.Errorf("the event is of %s at %s; this machine has %v", e.Node, e.NodeAddress, mine)
 	}
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"time"
 
@@ -161,5 +162,23 @@ func (db *DB) ExpireFlows(ctx context.Context, now time.Time, summary func(*sall
 func (t *tx) expireFlows(user sallyport.UserID, at time.Time) error {
 	_, err := t.exec(`UPDATE flows SET expires_at = $2, version = version + 1 WHERE user_id = $1 AND expires_at > $2`,
 		string(user), t.at(at))
+	return err
+}
+
+// EndFlows ends the sign-ins that are under way in a browser, once somebody is
+// known in them.
+func (db *DB) EndFlows(ctx context.Context, browser sallyport.TokenHash, at time.Time) error {
+	return db.change(ctx, "end flows", func(t *tx) error { return t.endFlows(browser, at) })
+}
+
+// endFlows is expireFlows for one browser. A flow that nobody has signed in to
+// stays: it holds nothing that could outlive a sign-out.
+func (t *tx) endFlows(browser sallyport.TokenHash, at time.Time) error {
+	if browser == (sallyport.TokenHash{}) {
+		return nil
+	}
+	_, err := t.exec(`UPDATE flows SET expires_at = $2, version = version + 1
+		WHERE browser = $1 AND user_id <> '' AND expires_at > $2`,
+		base64.StdEncoding.EncodeToString(browser[:]), t.at(at))
 	return err
 }

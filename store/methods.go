@@ -29,10 +29,24 @@ func (db *DB) Methods(ctx context.Context, user sallyport.UserID) ([]sallyport.M
 		})
 }
 
-// RegisterMethod inserts a method, at most max of its kind for the user.
+// RegisterMethod inserts a method, at most max of its kind for the user;
+// sallyport.ErrExists when the same one was stored before.
 func (db *DB) RegisterMethod(ctx context.Context, m sallyport.Method, max int, events func(promoted bool) []audit.Event) error {
 	return db.change(ctx, "register method", func(t *tx) error {
 		before, err := t.user(m.UserID)
+		if err != nil {
+			return err
+		}
+		if m.CreatedAt.IsZero() {
+			m.CreatedAt = db.now()
+		}
+		// Inserted before it is counted, so that the form of somebody's last allowed
+		// method, sent twice, is told from one method too many.
+		_, err = t.exec(`INSERT INTO methods (id, user_id, kind, name, secret, counter, drift, created_at, last_used_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			string(m.ID), string(m.UserID), string(m.Kind), m.Name,
+			db.keys.Seal(m.Secret, "methods", "secret", string(m.ID)),
+			m.Counter, m.Drift, micros(m.CreatedAt), micros(m.LastUsedAt))
 		if err != nil {
 			return err
 		}
@@ -41,19 +55,8 @@ func (db *DB) RegisterMethod(ctx context.Context, m sallyport.Method, max int, e
 		if err != nil {
 			return err
 		}
-		if have >= max {
-			return fmt.Errorf("store: register method: %d of %s: %w", have, m.Kind, sallyport.ErrLimit)
-		}
-		if m.CreatedAt.IsZero() {
-			m.CreatedAt = db.now()
-		}
-		_, err = t.exec(`INSERT INTO methods (id, user_id, kind, name, secret, counter, drift, created_at, last_used_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			string(m.ID), string(m.UserID), string(m.Kind), m.Name,
-			db.keys.Seal(m.Secret, "methods", "secret", string(m.ID)),
-			m.Counter, m.Drift, micros(m.CreatedAt), micros(m.LastUsedAt))
-		if err != nil {
-			return err
+		if have > max {
+			return fmt.Errorf("store: register method: %d of %s: %w", have-1, m.Kind, sallyport.ErrLimit)
 		}
 		after := before
 		after.Reregister = false
@@ -68,11 +71,32 @@ func (db *DB) RegisterMethod(ctx context.Context, m sallyport.Method, max int, e
 			}
 		}
 		t.changed(sallyport.ChangeUser, string(m.UserID))
-		if events != nil {
-			t.log(events(promoted)...)
+		if events == nil {
+			return nil
 		}
-		return nil
+		return t.logInSession(events(promoted)...)
 	})
+}
+
+// logInSession adds the events of a change of security info, and refuses the
+// change with sallyport.ErrExpired when the session that they name has ended: a
+// node that has not heard of it yet would let a thief who was just signed out
+// register an app of their own. Commands and sign-ins have no session.
+func (t *tx) logInSession(events ...audit.Event) error {
+	for _, e := range events {
+		if e.SessionID == "" {
+			continue
+		}
+		err := t.sessionLive(e.SessionID, e.Time)
+		if errors.Is(err, sallyport.ErrNotFound) {
+			return fmt.Errorf("store: %s: the session has ended: %w", t.op, sallyport.ErrExpired)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	t.log(events...)
+	return nil
 }
 
 // UseMethod accepts a counter if it is greater than the last one.
@@ -94,7 +118,9 @@ func (db *DB) UseMethod(ctx context.Context, id sallyport.MethodID, counter int6
 // RenameMethod renames a method of the user.
 func (db *DB) RenameMethod(ctx context.Context, user sallyport.UserID, id sallyport.MethodID, name string, events ...audit.Event) error {
 	return db.change(ctx, "rename method", func(t *tx) error {
-		t.log(events...)
+		if err := t.logInSession(events...); err != nil {
+			return err
+		}
 		return t.must(`UPDATE methods SET name = $3 WHERE id = $1 AND user_id = $2`, string(id), string(user), name)
 	})
 }
@@ -119,26 +145,53 @@ func (db *DB) DeleteMethod(ctx context.Context, user sallyport.UserID, id sallyp
 			}
 		}
 		t.changed(sallyport.ChangeUser, string(user))
-		t.log(events...)
-		return nil
+		return t.logInSession(events...)
 	})
 }
 
-// ReplaceRecoveryCodes sets a user's recovery codes, given as keyed hashes.
-func (db *DB) ReplaceRecoveryCodes(ctx context.Context, user sallyport.UserID, hashes [][]byte, at time.Time, events ...audit.Event) error {
+// ReplaceRecoveryCodes sets a user's recovery codes, given as keyed hashes, to the
+// set of the moment made. Kept a second time, a set would bring back the codes
+// that were used: the set in force is sallyport.ErrExists, an older one is
+// sallyport.ErrUsed.
+func (db *DB) ReplaceRecoveryCodes(ctx context.Context, user sallyport.UserID, hashes [][]byte, made time.Time, events ...audit.Event) error {
 	return db.change(ctx, "replace recovery codes", func(t *tx) error {
+		if err := t.newerThanCodes(user, hashes, made); err != nil {
+			return err
+		}
 		if _, err := t.exec(`DELETE FROM recovery_codes WHERE user_id = $1`, string(user)); err != nil {
 			return err
 		}
 		for _, h := range hashes {
 			if _, err := t.exec(`INSERT INTO recovery_codes (user_id, hash, created_at, used_at) VALUES ($1, $2, $3, 0)`,
-				string(user), h, micros(at)); err != nil {
+				string(user), h, micros(made)); err != nil {
 				return err
 			}
 		}
-		t.log(events...)
-		return nil
+		return t.logInSession(events...)
 	})
+}
+
+// newerThanCodes refuses a set of recovery codes that is the one in force, or older.
+func (t *tx) newerThanCodes(user sallyport.UserID, hashes [][]byte, made time.Time) error {
+	var newest int64
+	err := t.query(`SELECT COALESCE(max(created_at), 0) FROM recovery_codes WHERE user_id = $1`, string(user)).scan(&newest)
+	if err != nil || newest == 0 || micros(made) > newest {
+		return err
+	}
+	for _, h := range hashes {
+		var same int
+		err := t.query(`SELECT count(*) FROM recovery_codes WHERE user_id = $1 AND hash = $2`, string(user), h).scan(&same)
+		if err != nil {
+			return err
+		}
+		if same > 0 {
+			return fmt.Errorf("store: %s: the set in force: %w", t.op, sallyport.ErrExists)
+		}
+	}
+	if micros(made) == newest {
+		return nil
+	}
+	return fmt.Errorf("store: %s: a set that is older than the one in force: %w", t.op, sallyport.ErrUsed)
 }
 
 // UseRecoveryCode consumes one.

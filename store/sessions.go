@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -14,11 +15,11 @@ import (
 const listMax = 1000
 
 const sessionColumns = `s.id, s.user_id, s.provider, s.groups, s.created_at, s.last_seen_at, s.expires_at, s.revoked_at,
-	s.address, s.user_agent`
+	s.address, s.user_agent, s.browser`
 
 func sessionFields(s *sallyport.Session) []any {
 	return []any{&s.ID, &s.UserID, &s.Provider, jsonCol{&s.Groups}, timeCol{&s.CreatedAt}, timeCol{&s.LastSeenAt},
-		timeCol{&s.ExpiresAt}, timeCol{&s.RevokedAt}, addrCol{&s.Address}, &s.UserAgent}
+		timeCol{&s.ExpiresAt}, timeCol{&s.RevokedAt}, addrCol{&s.Address}, &s.UserAgent, hashCol{&s.Browser}}
 }
 
 // CreateSession inserts a session with its first host token. A user who is gone
@@ -33,10 +34,10 @@ func (db *DB) CreateSession(ctx context.Context, s sallyport.Session, token sall
 			return sallyport.ErrDenied
 		}
 		_, err = t.exec(`INSERT INTO sessions (id, user_id, provider, groups, created_at, last_seen_at, expires_at,
-				revoked_at, address, user_agent)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+				revoked_at, address, user_agent, browser)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 			string(s.ID), string(s.UserID), s.Provider, text(s.Groups), micros(s.CreatedAt), micros(s.LastSeenAt),
-			micros(s.ExpiresAt), micros(s.RevokedAt), address(s.Address), s.UserAgent)
+			micros(s.ExpiresAt), micros(s.RevokedAt), address(s.Address), s.UserAgent, s.Browser[:])
 		if err != nil {
 			return err
 		}
@@ -139,12 +140,20 @@ func (db *DB) TouchSessions(ctx context.Context, seen map[sallyport.SessionID]ti
 	return nil
 }
 
-// RevokeSession ends one session, its tokens and hand-offs. Revoking one that
-// has ended changes nothing and records nothing.
+// RevokeSession ends one session, its tokens and hand-offs, and the flows of its
+// browser. Revoking one that has ended changes nothing and records nothing.
 func (db *DB) RevokeSession(ctx context.Context, id sallyport.SessionID, at time.Time, events ...audit.Event) error {
 	return db.change(ctx, "revoke session", func(t *tx) error {
-		n, err := t.exec(`UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at = 0`, string(id), t.at(at))
-		if err != nil || n == 0 {
+		var browser sallyport.TokenHash
+		err := t.query(`UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at = 0 RETURNING browser`,
+			string(id), t.at(at)).scan(hashCol{&browser})
+		if errors.Is(err, sallyport.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := t.endFlows(browser, at); err != nil {
 			return err
 		}
 		if _, err := t.exec(`DELETE FROM tokens WHERE session_id = $1`, string(id)); err != nil {

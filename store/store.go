@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -45,7 +47,8 @@ type Options struct {
 	// Sinks hear of audit events after their commit, in the order of the chain.
 	// They must not call the store.
 	Sinks []audit.Sink
-	// Node is the name put into audit events that carry none.
+	// Node is the name put into audit events that carry none, with the address of
+	// this machine.
 	Node string
 	// Retention is how long audit events are kept. 0: 90 days; negative: for ever.
 	Retention time.Duration
@@ -66,6 +69,7 @@ type DB struct {
 	now     func() time.Time
 	sinks   []audit.Sink
 	node    string
+	address netip.Addr // of this machine; zero if it has none but loopback
 	log     *slog.Logger
 	keep    time.Duration // audit events; negative: for ever
 	observe func(operation string, took time.Duration, err error)
@@ -103,6 +107,7 @@ func open(ctx context.Context, cfg Config, o Options, migrations fs.FS) (*DB, er
 		now:       o.Now,
 		sinks:     o.Sinks,
 		node:      o.Node,
+		address:   machineAddress(),
 		log:       o.Log,
 		keep:      o.Retention,
 		observe:   o.Observe,
@@ -145,6 +150,22 @@ func (db *DB) connect(ctx context.Context, create bool, migrations fs.FS) error 
 		return db.forgetIfRestored(ctx)
 	}
 	return nil
+}
+
+// machineAddress returns the address by which other machines know this one: the
+// first that is neither loopback nor of one link only.
+func machineAddress() netip.Addr {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return netip.Addr{} // events then carry the name alone
+	}
+	for _, a := range all {
+		p, err := netip.ParsePrefix(a.String())
+		if err == nil && p.Addr().IsGlobalUnicast() {
+			return p.Addr()
+		}
+	}
+	return netip.Addr{}
 }
 
 // Close ends all connections. Calls after it return sallyport.ErrUnavailable.

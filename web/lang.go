@@ -15,6 +15,8 @@ import (
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
+
+	"sallyport/internal/reqctx"
 )
 
 // languageCookie keeps the last choice of a browser on this host.
@@ -92,7 +94,8 @@ func (l *lang) has(key string) bool {
 }
 
 // Language returns the language of the answer to r, such as "en": ?lng=, else the
-// last choice of this browser, else what the browser asks for, else ui.language.
+// last choice of the person, else of this browser on this host, else what the
+// browser asks for, else ui.language.
 func (u *UI) Language(r *http.Request) string {
 	l, _ := u.negotiate(r)
 	return l.tag.String()
@@ -104,6 +107,11 @@ func (u *UI) negotiate(r *http.Request) (l *lang, chosen bool) {
 		if l := u.exact(r.URL.Query().Get(languageQuery)); l != nil {
 			return l, true
 		}
+	}
+	// A cookie is known to one host only, so a person's choice goes before it: they
+	// may have chosen again elsewhere.
+	if l := u.exact(reqctx.From(r.Context()).Language); l != nil {
+		return l, false
 	}
 	for _, c := range r.CookiesNamed(languageCookie) {
 		if l := u.exact(c.Value); l != nil {

@@ -2,11 +2,13 @@ package web_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
+	"sallyport/internal/reqctx"
 	"sallyport/web"
 )
 
@@ -59,6 +61,32 @@ func TestChoosingSetsTheCookie(t *testing.T) {
 	}
 	if got := draw(t, u, request("/", "Cookie", "__Host-sallyport-lng=ja"), web.Page{}).Result().Cookies(); len(got) != 0 {
 		t.Errorf("a page that chose nothing set %v", got)
+	}
+}
+
+// A page tells of a choice, so that it can be kept; it goes before the cookie, which
+// one host alone knows.
+func TestChoiceOfThePerson(t *testing.T) {
+	var chosen []string
+	u, err := web.New(web.Config{}, web.Options{Portal: portal, Chosen: func(_ *http.Request, language string) { chosen = append(chosen, language) }},
+		fstest.MapFS{"templates/x.html": {Data: []byte(`{{define "x"}}x{{end}}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ target, last, want string }{
+		{"/", "ja", "ja"}, {"/?lng=en", "ja", "en"}, {"/", "xx", "en"}, {"/?lng=xx", "", "en"}, {"/", "", "en"},
+	} {
+		r := request(c.target, "Cookie", "__Host-sallyport-lng=en")
+		reqctx.From(r.Context()).Language = c.last
+		if got := u.Language(r); got != c.want {
+			t.Errorf("%s, last choice %q: %q, want %q", c.target, c.last, got, c.want)
+		}
+		if err := u.Render(httptest.NewRecorder(), r, web.Page{Template: "x", TitleKey: "web.continue"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(chosen) != 1 || chosen[0] != "en" {
+		t.Errorf("choices heard of: %q, want the one", chosen)
 	}
 }
 

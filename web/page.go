@@ -82,6 +82,9 @@ func (u *UI) Render(w http.ResponseWriter, r *http.Request, p Page) error {
 	}
 	if chosen {
 		setLanguageCookie(w, l.tag)
+		if u.chosen != nil {
+			u.chosen(r, l.tag.String())
+		}
 	}
 	u.headers(w.Header(), l.tag, p.FormAction)
 	status := p.Status

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,9 @@ type Options struct {
 	// Portal is the origin of the portal, "https://login.example.com": where error
 	// pages lead home to.
 	Portal string
+	// Chosen hears of a language that a request for a page chose, so that it can be
+	// kept for the person. nil: only the browser keeps it.
+	Chosen func(r *http.Request, language string)
 	Now    func() time.Time // nil: time.Now
 	Log    *slog.Logger     // nil: slog.Default
 }
@@ -33,6 +37,7 @@ type UI struct {
 	cfg     Config
 	portal  string
 	zone    *time.Location
+	chosen  func(r *http.Request, language string)
 	now     func() time.Time
 	log     *slog.Logger
 	assets  *assets
@@ -52,7 +57,7 @@ func New(cfg Config, o Options, sources ...fs.FS) (*UI, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	u := &UI{cfg: cfg.withDefaults(), portal: strings.TrimSuffix(o.Portal, "/"), now: o.Now, log: o.Log}
+	u := &UI{cfg: cfg.withDefaults(), portal: strings.TrimSuffix(o.Portal, "/"), chosen: o.Chosen, now: o.Now, log: o.Log}
 	var err error
 	if u.zone, err = cfg.zone(); err != nil {
 		return nil, fmt.Errorf("ui.time_zone: %w", err)

@@ -9,6 +9,7 @@ import (
 
 	"sallyport"
 	"sallyport/audit"
+	"sallyport/store"
 )
 
 // AuditCmd groups the commands on the audit log.
@@ -49,10 +50,13 @@ func (a *AuditListCmd) Run(c *cli) error {
 			user = string(u.ID)
 		}
 	}
-	events, err := db.Events(ctx, audit.Filter{User: user, Since: since, Result: audit.Result(a.Result), Kind: audit.Kind(a.Kind),
-		FlowID: sallyport.FlowID(a.Flow), CorrelationID: a.Correlation, Limit: a.Limit})
+	events, more, err := latest(ctx, db, audit.Filter{User: user, Since: since, Result: audit.Result(a.Result), Kind: audit.Kind(a.Kind),
+		FlowID: sallyport.FlowID(a.Flow), CorrelationID: a.Correlation}, a.Limit)
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
+	}
+	if more {
+		fmt.Fprintf(c.Stderr, "the latest %d events; there are more: --limit says how many to show\n", a.Limit)
 	}
 	if a.JSON {
 		for _, ev := range events {
@@ -72,6 +76,23 @@ func (a *AuditListCmd) Run(c *cli) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", when(ev.Time), ev.Kind, ev.Result, plain(ev.UserName), address, plain(ev.Reason), ev.Code, ev.CorrelationID)
 	}
 	return w.Flush()
+}
+
+// latest returns the latest events of f, at most limit, and whether there are more.
+// One answer of the store is shorter than what an admin may ask for.
+func latest(ctx context.Context, db *store.DB, f audit.Filter, limit int) (events []audit.Event, more bool, err error) {
+	for len(events) <= limit {
+		f.Limit = limit + 1 - len(events)
+		part, err := db.Events(ctx, f)
+		if err != nil {
+			return nil, false, err
+		}
+		if len(part) == 0 {
+			return events, false, nil
+		}
+		events, f.Before = append(events, part...), part[len(part)-1].Seq
+	}
+	return events[:limit], true, nil
 }
 
 // parseSince reads a duration before now ("24h", "7d") or a time (RFC 3339).

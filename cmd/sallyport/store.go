@@ -62,6 +62,9 @@ func passwordProvider(cfg *config.Config, name string) (identity.PasswordProvide
 		if cfg.Identity[i].Name != name {
 			continue
 		}
+		if cfg.Identity[i].Local != nil { // its accounts are in our store, each with its user
+			return nil, nil, fmt.Errorf("accounts of %s belong to their users from the start: there is nothing to look up", name)
+		}
 		p, err := gateway.NewProvider(cfg.Identity[i], nil)
 		if err != nil {
 			return nil, nil, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 
 	"sallyport"
 	"sallyport/admin"
+	"sallyport/audit"
 	"sallyport/config"
 	"sallyport/identity"
 	"sallyport/identity/local"
@@ -136,10 +138,17 @@ func (f adminFlags) print(c *cli, v any, format string, args ...any) error {
 	return err
 }
 
+// printJSON prints v on one line. Names and user agents come from strangers: what a
+// terminal would obey is escaped.
 func printJSON(c *cli, v any) error {
-	enc := json.NewEncoder(c.Stdout)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := c.Stdout.Write(audit.EscapeJSON(b.Bytes()))
+	return err
 }
 
 // UserListCmd is `sallyport user list`.
@@ -257,7 +266,7 @@ func (l *UserLinkCmd) Run(c *cli) error {
 		if err := users.Link(ctx, l.Name, link); err != nil {
 			return err
 		}
-		return l.print(c, link, "linked %s at %s to %s\n", link.Subject, l.Provider, l.Name)
+		return l.print(c, linkJSON(link), "linked %s at %s to %s\n", link.Subject, l.Provider, l.Name)
 	})
 }
 

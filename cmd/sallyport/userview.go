@@ -38,6 +38,10 @@ type linkView struct {
 	LastUsedAt time.Time `json:"last_used_at,omitzero"`
 }
 
+func linkJSON(l sallyport.Link) linkView {
+	return linkView{l.Provider, l.Issuer, l.Subject, l.Username, l.LastUsedAt}
+}
+
 type methodView struct {
 	ID         sallyport.MethodID `json:"id"`
 	Kind       sallyport.Kind     `json:"kind"`
@@ -72,7 +76,7 @@ func detailsJSON(d admin.Details) detailsView {
 		v.Locked = []sallyport.LockedLane{}
 	}
 	for _, l := range d.Links {
-		v.Links = append(v.Links, linkView{l.Provider, l.Issuer, l.Subject, l.Username, l.LastUsedAt})
+		v.Links = append(v.Links, linkJSON(l))
 	}
 	for _, m := range d.Methods {
 		v.Methods = append(v.Methods, methodView{m.ID, m.Kind, m.Name, m.CreatedAt, m.LastUsedAt})

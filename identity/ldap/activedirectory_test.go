@@ -189,6 +189,91 @@ func TestNestedGroupsOfActiveDirectory(t *testing.T) {
 	}
 }
 
+// sid is S-1-5-21-1-2-4294967295 and a last part, as the directory stores it.
+func sid(rid byte) string {
+	return "\x01\x05\x00\x00\x00\x00\x00\x05\x15\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\xff\xff\xff\xff" + string([]byte{rid, 2, 0, 0})
+}
+
+// The primary group is in no list of members: it once passed every rule by. With
+// it come the groups that it is in.
+func TestPrimaryGroup(t *testing.T) {
+	const primary = "CN=Domain Users,CN=Users," + fakeBase
+	yes, no := true, false
+	for name, c := range map[string]struct {
+		groups ldap.GroupSearch
+		want   []string
+	}{
+		"direct":           {ldap.GroupSearch{}, []string{"Domain Users", "Finance"}},
+		"nested on server": {ldap.GroupSearch{Nested: true, ActiveDirectory: &yes}, []string{"Domain Users", "Everybody", "Finance"}},
+		"nested by us":     {ldap.GroupSearch{Nested: true, ActiveDirectory: &no}, []string{"Domain Users", "Everybody", "Finance"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDirectory(t)
+			d.bind = func(string, string) result { return result{} }
+			d.search = func(r request) ([]entry, result) {
+				switch {
+				case r.base == "<SID=S-1-5-21-1-2-4294967295-513>" && r.scope == 0:
+					return []entry{{primary, nil}}, result{}
+				case r.base == primary:
+					return []entry{{primary, map[string][]string{"memberOf": {"CN=Everybody," + fakeBase}}}}, result{}
+				case strings.Contains(r.filter, "member:1.2.840.113556.1.4.1941:="+primary):
+					return []entry{{"CN=Everybody," + fakeBase, nil}}, result{}
+				case strings.EqualFold(r.base, fakeAlice) || strings.Contains(r.filter, "=alice)"):
+					e := alice()
+					e.attrs["objectSid"], e.attrs["primaryGroupID"] = []string{sid(80)}, []string{"513"}
+					return []entry{e}, result{}
+				}
+				return nil, result{}
+			}
+			cfg := d.settings()
+			cfg.Groups = c.groups
+			id, err := signIn(t, open(t, cfg), "alice", "secret")
+			if err != nil || !slices.Equal(id.Groups, c.want) {
+				t.Fatalf("%+v, %v; want %v", id, err, c.want)
+			}
+		})
+	}
+}
+
+// A primary group that cannot be read is left out; an identifier that is none is
+// an error and never another group.
+func TestPrimaryGroupThatIsNone(t *testing.T) {
+	for name, c := range map[string]struct {
+		sid, rid string
+		code     int
+		fails    bool
+	}{
+		"not to be read": {sid(80), "513", 50, false},
+		"gone":           {sid(80), "513", 32, false},
+		"elsewhere":      {sid(80), "513", 10, false},
+		"directory busy": {sid(80), "513", 51, true},
+		"cut":            {sid(80)[:20], "513", 0, true},
+		"longer":         {sid(80) + "x", "513", 0, true},
+		"too short":      {"\x01", "513", 0, true},
+		"no parts":       {"\x01\x00\x00\x00\x00\x00\x00\x05", "513", 0, true},
+		"not a number":   {sid(80), "513>,DC=x", 0, true},
+		"negative":       {sid(80), "-1", 0, true},
+	} {
+		d := newDirectory(t)
+		d.bind = func(string, string) result { return result{} }
+		d.search = func(r request) ([]entry, result) {
+			if strings.HasPrefix(r.base, "<SID=") {
+				return nil, result{code: c.code}
+			}
+			e := alice()
+			e.attrs["objectSid"], e.attrs["primaryGroupID"] = []string{c.sid}, []string{c.rid}
+			return []entry{e}, result{}
+		}
+		id, err := signIn(t, open(t, d.settings()), "alice", "secret")
+		switch {
+		case c.fails && !errors.Is(err, sallyport.ErrUnavailable):
+			t.Errorf("%s: %+v, %v", name, id, err)
+		case !c.fails && (err != nil || !slices.Equal(id.Groups, []string{"Finance"})):
+			t.Errorf("%s: %+v, %v", name, id, err)
+		}
+	}
+}
+
 // Searches run as the service account only, also after people signed in: once a
 // pooled connection stayed bound as the last person, and the next search ran
 // with that person's rights.

@@ -55,9 +55,8 @@ type Attributes struct {
 	Email string `yaml:"email,omitempty" json:"email,omitempty"`
 	// Name as shown. Default: `displayName`, else `cn`.
 	Name string `yaml:"name,omitempty" json:"name,omitempty"`
-	// Phone number. Default: `mobile`.
-	Phone string `yaml:"phone,omitempty" json:"phone,omitempty"`
-	// Groups lists the user's groups as DNs. Default: `memberOf`.
+	// Groups lists the user's groups as DNs. Default: `memberOf`. Active Directory's
+	// primary group counts as well.
 	Groups string `yaml:"groups,omitempty" json:"groups,omitempty"`
 }
 

@@ -40,7 +40,7 @@ func (c Config) userAttributes(groups bool) []string {
 		list = append(list, "displayName")
 	}
 	if groups {
-		list = append(list, a.Groups)
+		list = append(list, a.Groups, attrPrimaryGroup, attrSID)
 	}
 	return list
 }

@@ -61,7 +61,11 @@ func (p *Provider) groups(ctx context.Context, user *ldap.Entry) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	if _, err := set.add(direct); err != nil {
+	primary, err := p.primaryGroup(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := set.add(append(direct, primary...)); err != nil {
 		return nil, err
 	}
 	inChain, err := p.inChain(ctx)
@@ -69,7 +73,12 @@ func (p *Provider) groups(ctx context.Context, user *ldap.Entry) ([]string, erro
 		return nil, err
 	}
 	if p.cfg.Groups.BaseDN != "" || inChain {
-		found, err := p.membership(ctx, []string{user.DN}, inChain)
+		members := []string{user.DN}
+		if inChain {
+			// The server follows members, and nobody is a member of a primary group.
+			members = append(members, primary...)
+		}
+		found, err := p.membership(ctx, members, inChain)
 		if err != nil {
 			return nil, err
 		}

@@ -89,7 +89,6 @@ func (c Config) withDefaults() Config {
 	set(&c.UserFilter, defaultUserFilter)
 	set(&c.Attributes.UPN, "userPrincipalName")
 	set(&c.Attributes.Email, "mail")
-	set(&c.Attributes.Phone, "mobile")
 	set(&c.Attributes.Groups, "memberOf")
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout

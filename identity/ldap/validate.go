@@ -107,7 +107,7 @@ func (c Config) validateSearch(faults *sallyport.FieldErrors) {
 	a := c.Attributes
 	for _, f := range []struct{ key, name string }{
 		{"id", a.ID}, {"username", a.Username}, {"upn", a.UPN}, {"email", a.Email},
-		{"name", a.Name}, {"phone", a.Phone}, {"groups", a.Groups},
+		{"name", a.Name}, {"groups", a.Groups},
 	} {
 		if f.name != "" && !attributeName.MatchString(f.name) {
 			faults.Add("attributes."+f.key, "write one attribute's name, like sAMAccountName", "%q is not an attribute's name", f.name)

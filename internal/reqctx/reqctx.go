@@ -27,6 +27,7 @@ type Info struct {
 	Upstream     string
 	UserID       sallyport.UserID
 	SessionID    sallyport.SessionID
+	Language     string // the person's last choice; "" if unknown
 	FlowID       sallyport.FlowID
 	Decision     string // "allow", "deny", "require", "" for our own pages
 	Rule         string

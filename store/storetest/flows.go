@@ -13,6 +13,7 @@ var flowTests = []contractTest{
 	{"SaveFlow wins once per version", saveFlow},
 	{"FinishFlow ends it once", finishFlow},
 	{"ExpireFlows removes the expired with a summary", expireFlows},
+	{"EndFlows ends those of one browser", endFlows},
 	{"FlowEvents returns one flow's events in order", flowEvents},
 }
 
@@ -127,4 +128,45 @@ func flowEvents(e *env) {
 		e.equal(got[i].Kind, kinds[i])
 		e.equal(got[i].FlowID, f.ID)
 	}
+}
+
+// live reports whether a flow can still be loaded.
+func (e *env) live(f *sallyport.Flow) bool {
+	e.Helper()
+	_, err := e.db.Flow(e.ctx, f.ID, e.now())
+	if err != nil {
+		e.fails(err, sallyport.ErrNotFound)
+	}
+	return err == nil
+}
+
+// A flow whose steps are being taken at that moment ends too: what was loaded
+// before can be neither saved nor finished.
+func endFlows(e *env) {
+	mine, bobs, elsewhere, nobodys := e.flow("alice"), NewFlow("bob", e.now()), e.flow("alice"), NewFlow("", e.now())
+	bobs.Browser, nobodys.Browser = mine.Browser, mine.Browser
+	e.ok(e.db.CreateFlow(e.ctx, bobs))
+	e.ok(e.db.CreateFlow(e.ctx, nobodys))
+	e.ok(e.db.EndFlows(e.ctx, mine.Browser, e.now()))
+	e.ok(e.db.EndFlows(e.ctx, sallyport.TokenHash{}, e.now()))
+	e.equal([]bool{e.live(mine), e.live(bobs), e.live(elsewhere), e.live(nobodys)}, []bool{false, false, true, true})
+	e.fails(e.db.SaveFlow(e.ctx, mine), sallyport.ErrConflict)
+	e.fails(e.db.FinishFlow(e.ctx, bobs), sallyport.ErrConflict)
+	n, err := e.db.ExpireFlows(e.ctx, e.now(), nil) // with their last event, as any
+	e.ok(err)
+	e.equal(n, 2)
+}
+
+func revokeSessionFlows(e *env) {
+	mine, elsewhere := e.flow("alice"), e.flow("alice")
+	s, k := NewSession(e.user("alice").ID, e.now())
+	s.Browser = mine.Browser
+	e.ok(e.db.CreateSession(e.ctx, s, k))
+	unknown, k := NewSession(s.UserID, e.now())
+	e.ok(e.db.CreateSession(e.ctx, unknown, k))
+	e.ok(e.db.RevokeSession(e.ctx, unknown.ID, e.now()))
+	e.equal([]bool{e.live(mine), e.live(elsewhere)}, []bool{true, true})
+	e.ok(e.db.RevokeSession(e.ctx, s.ID, e.now()))
+	e.equal([]bool{e.live(mine), e.live(elsewhere)}, []bool{false, true})
+	e.fails(e.db.SaveFlow(e.ctx, mine), sallyport.ErrConflict)
 }

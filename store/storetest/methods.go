@@ -15,6 +15,8 @@ var methodTests = []contractTest{
 	{"DeleteMethod is the owner's, and keeps the last", deleteMethod},
 	{"a recovery code works once", useRecoveryCode},
 	{"ReplaceRecoveryCodes voids the earlier ones", replaceRecoveryCodes},
+	{"ReplaceRecoveryCodes brings no set back", oldRecoveryCodes},
+	{"security info changes in live sessions only", changeInSession},
 }
 
 // method registers an authenticator app of the user.
@@ -66,10 +68,13 @@ func registerMethod(e *env) {
 func registerMethodLimit(e *env) {
 	u := e.user("alice")
 	m := e.method(u, "first")
+	first := m.ID
 	m.ID = "second"
 	e.fails(e.db.RegisterMethod(e.ctx, m, 1, nil), sallyport.ErrLimit)
 	e.fails(e.db.RegisterMethod(e.ctx, m, 0, nil), sallyport.ErrLimit)
-	m.Kind = "other" // has a limit of its own
+	m.ID = first // the same form twice is no method too many
+	e.fails(e.db.RegisterMethod(e.ctx, m, 1, nil), sallyport.ErrExists)
+	m.ID, m.Kind = "second", "other" // has a limit of its own
 	e.ok(e.db.RegisterMethod(e.ctx, m, 1, nil))
 	got, err := e.db.Methods(e.ctx, u.ID)
 	e.ok(err)
@@ -143,4 +148,72 @@ func replaceRecoveryCodes(e *env) {
 	e.ok(err)
 	e.equal(left, 3)
 	e.fails(e.db.ReplaceRecoveryCodes(e.ctx, "nobody", [][]byte{{1}}, e.now()), sallyport.ErrNotFound)
+}
+
+// oldRecoveryCodes: a pending set that is confirmed again, or after a newer one,
+// would make codes work that were used.
+func oldRecoveryCodes(e *env) {
+	u, bob := e.user("alice"), e.user("bob")
+	first := e.now()
+	e.ok(e.db.ReplaceRecoveryCodes(e.ctx, u.ID, [][]byte{{1}, {2}}, first, e.event(audit.RecoveryRenewed)))
+	e.ok(e.db.UseRecoveryCode(e.ctx, u.ID, []byte{1}, e.now()))
+	e.clock.Advance(time.Minute)
+	renew := func(made time.Time, hashes ...[]byte) error {
+		return e.db.ReplaceRecoveryCodes(e.ctx, u.ID, hashes, made, e.event(audit.RecoveryRenewed))
+	}
+	e.fails(renew(first, []byte{1}, []byte{2}), sallyport.ErrExists)
+	e.fails(renew(first.Add(-time.Microsecond), []byte{3}, []byte{4}), sallyport.ErrUsed)
+	e.fails(renew(time.Time{}, []byte{3}), sallyport.ErrUsed)
+	e.fails(e.db.UseRecoveryCode(e.ctx, u.ID, []byte{1}, e.now()), sallyport.ErrUsed)
+	e.ok(renew(e.now(), []byte{3}, []byte{4}))
+	e.fails(renew(first, []byte{1}, []byte{2}), sallyport.ErrUsed)
+	e.fails(e.db.UseRecoveryCode(e.ctx, u.ID, []byte{1}, e.now()), sallyport.ErrNotFound)
+	e.ok(e.db.ReplaceRecoveryCodes(e.ctx, bob.ID, [][]byte{{1}}, first)) // of another user
+	e.logged(audit.RecoveryRenewed, audit.RecoveryRenewed)
+}
+
+// changeInSession: a node that has not heard of a revocation yet asks for changes
+// in the name of a session that has ended.
+func changeInSession(e *env) {
+	u := e.user("alice")
+	m := e.method(u, "phone")
+	s, k := NewSession(u.ID, e.now())
+	e.ok(e.db.CreateSession(e.ctx, s, k))
+	event := func(kind audit.Kind) audit.Event {
+		ev := e.event(kind)
+		ev.SessionID = s.ID
+		return ev
+	}
+	added := sallyport.Method{UserID: u.ID, Kind: sallyport.KindTOTP, Name: "new", Secret: []byte("x"), CreatedAt: e.now()}
+	changes := func(id sallyport.MethodID) []error {
+		added.ID = id
+		e.clock.Advance(time.Second)
+		return []error{
+			e.db.RegisterMethod(e.ctx, added, 5, func(bool) []audit.Event { return []audit.Event{event(audit.MethodRegistered)} }),
+			e.db.RenameMethod(e.ctx, u.ID, m.ID, "renamed by "+string(id), event(audit.MethodRenamed)),
+			e.db.ReplaceRecoveryCodes(e.ctx, u.ID, [][]byte{[]byte(id)}, e.now(), event(audit.RecoveryRenewed)),
+			e.db.DeleteMethod(e.ctx, u.ID, m.ID, false, event(audit.MethodDeleted)),
+		}
+	}
+	e.ok(e.db.RevokeSession(e.ctx, s.ID, e.now()))
+	for _, err := range changes("a") {
+		e.fails(err, sallyport.ErrExpired)
+	}
+	e.logged()
+	got, err := e.db.Methods(e.ctx, u.ID)
+	e.ok(err)
+	e.equal(got, []sallyport.Method{m})
+	left, err := e.db.RecoveryCodesLeft(e.ctx, u.ID)
+	e.ok(err)
+	e.equal(left, 0)
+
+	s, k = NewSession(u.ID, e.now())
+	e.ok(e.db.CreateSession(e.ctx, s, k))
+	for _, err := range changes("b") {
+		e.ok(err)
+	}
+	e.clock.Advance(s.ExpiresAt.Sub(e.now())) // the absolute limit
+	for _, err := range changes("c")[:1] {
+		e.fails(err, sallyport.ErrExpired)
+	}
 }

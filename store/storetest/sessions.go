@@ -19,6 +19,7 @@ var sessionTests = []contractTest{
 	{"AddToken replaces the host's earlier one", addToken},
 	{"TouchSessions never lowers", touchSessions},
 	{"RevokeSession ends tokens and hand-offs", revokeSession},
+	{"RevokeSession ends the flows of its browser", revokeSessionFlows},
 	{"RevokeUserSessions spares one", revokeUserSessions},
 	{"Sessions lists the live ones, latest first", sessionsList},
 }
@@ -27,6 +28,7 @@ func grantKeepsFields(e *env) {
 	u := e.user("alice")
 	s, k := NewSession(u.ID, e.now())
 	s.Address = netip.MustParseAddr("2001:db8::1")
+	s.Browser = NewHash()
 	k.DeviceID = "some-device"
 	k.Proofs = append(k.Proofs, sallyport.Proof{Kind: sallyport.KindTOTP, At: e.now(), MethodID: "m"})
 	e.ok(e.db.CreateSession(e.ctx, s, k, e.event(audit.SignInPassword)))
