@@ -10,6 +10,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=(
   slapd ldap-utils                            # the directory
+  samba samba-ad-provision samba-dsdb-modules # Active Directory
+  samba-vfs-modules ldb-tools                 # what sets it up
   chromium fonts-noto-cjk                     # the browser, and Japanese in it
   oathtool                                    # a second opinion on codes
   nginx-light mono-fastcgi-server4 mono-mcs   # the ASP.NET application
@@ -55,6 +57,16 @@ allow_services() {
   if [[ -e $saved_policy ]]; then mv "$saved_policy" "$policy"; fi
 }
 
+# disable_services keeps the servers of packages from starting with the machine,
+# too: nobody asked for a file server that listens to the network.
+disable_services() {
+  command -v systemctl >/dev/null || return 0
+  local unit
+  for unit in $(dpkg -L "$@" | sed -nE 's|^(/usr)?/lib/systemd/system/([^/@]+\.service)$|\2|p; s|^/etc/init.d/([^/]+)$|\1.service|p' | sort -u); do
+    systemctl disable --quiet "$unit" 2>/dev/null || true # not every one can be enabled
+  done
+}
+
 install_packages() {
   if ! command -v dpkg-query >/dev/null || [[ ! -e /etc/debian_version ]]; then
     problem "this is not Debian; install the counterparts of these packages:" "${packages[*]}"
@@ -73,6 +85,7 @@ install_packages() {
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -q -o DPkg::Lock::Timeout=600 </dev/null
   apt-get install -q "${options[@]}" "${missing[@]}" </dev/null
+  disable_services "${missing[@]}"
   allow_services
   trap - EXIT
 }

@@ -12,6 +12,7 @@ import (
 	"sallyport/identity/ldap"
 )
 
+// adText is how Windows explains a refused bind; Samba ends it otherwise.
 func adText(data string) string {
 	return "80090308: LdapErr: DSID-0C090446, comment: AcceptSecurityContext error, data " + data + ", v4563\x00"
 }
@@ -32,6 +33,7 @@ func TestSubCodesH2(t *testing.T) {
 		{adText("701"), sallyport.CodeAccountExpired},
 		{adText("773"), sallyport.CodePasswordMustChange},
 		{adText("775"), ""}, // comes after a wrong password too
+		{"80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data 532, v1db1", sallyport.CodePasswordExpired},
 		{"", ""},
 		{"data 532, v1", ""},
 		{"80090308: LdapErr: DSID, data 5320, v1", ""},
@@ -90,6 +92,17 @@ func TestOtherBindAnswers(t *testing.T) {
 		d.bind = func(string, string) result { return result{code, ""} }
 		if id, err := signIn(t, open(t, d.settings()), "alice", "secret"); !errors.Is(err, want) || id != nil {
 			t.Errorf("result %d: %+v, %v", code, id, err)
+		}
+	}
+}
+
+// A base outside the domain is a fault of the config, and the error names the key.
+func TestBaseDNElsewhere(t *testing.T) {
+	for _, code := range []int{10, 32} {
+		d := newDirectory(t)
+		d.search = func(request) ([]entry, result) { return nil, result{code: code} }
+		if _, err := open(t, d.settings()).FindAccount(t.Context(), "alice"); !errors.Is(err, sallyport.ErrUnavailable) || !strings.Contains(err.Error(), "base_dn") {
+			t.Errorf("result %d: %v", code, err)
 		}
 	}
 }

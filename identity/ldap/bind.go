@@ -114,6 +114,9 @@ func (p *Provider) subCode(ctx context.Context, account identity.Account, answer
 		return refuse(sallyport.CodePasswordMustChange, "the password must be changed first")
 	case "775":
 		p.log.InfoContext(ctx, "the directory has locked an account", "subject", account.Subject)
+	case "530", "531": // after a correct password, but we have no words for the person
+		p.log.InfoContext(ctx, "the directory lets an account sign in at other hours or from other machines only",
+			"subject", account.Subject, "data", m[1])
 	}
 	return identity.ErrWrongPassword
 }

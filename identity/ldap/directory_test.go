@@ -14,8 +14,7 @@ import (
 )
 
 // directory is a small LDAP server that answers what a test tells it to, in the
-// wire format, where a real one cannot be made to (Active Directory's sub-codes,
-// hostile answers).
+// wire format, where a real one cannot be made to (faults, hostile answers).
 type directory struct {
 	t  *testing.T
 	ln net.Listener

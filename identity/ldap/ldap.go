@@ -161,8 +161,9 @@ func (p *Provider) FindAccount(ctx context.Context, login string) (identity.Acco
 	case many || len(entries) > 1:
 		p.log.WarnContext(ctx, "a name finds several entries and is refused: make user_filter or base_dn narrower", "login", name)
 		return unknown, nil
-	case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
-		return identity.Account{}, identity.Unavailable(p.name, fmt.Errorf("base_dn does not exist: %w", err))
+	case ldap.IsErrorAnyOf(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultReferral):
+		// Active Directory refers a base outside its domain to somebody else.
+		return identity.Account{}, identity.Unavailable(p.name, fmt.Errorf("base_dn is not in this directory: %w", err))
 	case err != nil:
 		return identity.Account{}, err
 	case len(entries) == 0:

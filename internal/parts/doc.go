@@ -1,6 +1,6 @@
 // Package parts starts the real programs that the tests run against: an LDAP
-// server, an OpenID provider, an ACME server, an old ASP.NET application and a
-// browser.
+// server, an Active Directory, an OpenID provider, an ACME server, an old ASP.NET
+// application and a browser.
 //
 // Each helper starts its part on a loopback address in a temporary folder,
 // waits until the part answers, and stops it by its process when the test ends.
