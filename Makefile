@@ -28,7 +28,7 @@ BIN   := $(CURDIR)/.parts/bin
 SKIPS := $(CURDIR)/artefacts/skipped.txt
 
 # Packages whose code runs in many goroutines at once.
-RACE_DIRS := audit challenge gateway identity notify policy proxy session store
+RACE_DIRS := audit challenge gateway identity policy proxy session store
 
 PLATFORMS := linux/amd64 linux/arm64 windows/amd64 darwin/arm64
 

@@ -31,6 +31,7 @@ const (
 	CodeTooManyMethods      Code = "SP-3003"
 	CodeLastMethod          Code = "SP-3004"
 	CodeBadMethodName       Code = "SP-3005"
+	CodeRegisterElsewhere   Code = "SP-3006" // a first method, from where registration.require refuses it
 
 	CodeNotAllowed Code = "SP-4001"
 	CodeNoRule     Code = "SP-4002"

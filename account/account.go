@@ -62,6 +62,8 @@ type Challenge interface {
 	// Register judges the code typed back, counting the attempt; what the person
 	// did wrong is a *challenge.CodeFault.
 	Register(r *http.Request, a challenge.Attempt) (sallyport.Method, error)
+	// CheckFirst refuses a first method from where it may not be registered.
+	CheckFirst(r *http.Request, a challenge.Attempt) error
 }
 
 // UI shows pages and errors; *web.UI satisfies it.

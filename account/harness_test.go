@@ -59,7 +59,7 @@ func (nobody) CheckPassword(context.Context, identity.Account, string) (*sallypo
 	return nil, identity.ErrWrongPassword
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T, change ...func(*challenge.Config)) *bench {
 	t.Helper()
 	b := &bench{t: t, clock: storetest.NewClock(), logged: new(bytes.Buffer)}
 	b.db = storetest.New(t, b.clock.Now)
@@ -76,11 +76,15 @@ func newBench(t *testing.T) *bench {
 	must(t, err)
 	b.methods = []challenge.Method{totpmethod.New(b.db, "Example Corp"), recovery.New(b.db, keys)}
 	kinds := []sallyport.Kind{sallyport.KindTOTP, sallyport.KindRecovery}
+	cfg := challenge.Config{Issuer: "Example Corp", Methods: kinds, DefaultState: sallyport.StateDisabled, Portal: portal, RememberDays: 14,
+		Lockout:  challenge.LockoutConfig{Denials: 3, ResetAfter: 10 * time.Minute, LockFor: time.Minute, LockMax: time.Hour},
+		Throttle: challenge.ThrottleConfig{PerAddress: 1000, PerPerson: 1000}}
+	for _, f := range change {
+		f(&cfg)
+	}
 	ch, err := challenge.New(challenge.Options{
-		Config: challenge.Config{Issuer: "Example Corp", Methods: kinds, DefaultState: sallyport.StateDisabled, Portal: portal, RememberDays: 14,
-			Lockout:  challenge.LockoutConfig{Denials: 3, ResetAfter: 10 * time.Minute, LockFor: time.Minute, LockMax: time.Hour},
-			Throttle: challenge.ThrottleConfig{PerAddress: 1000, PerPerson: 1000}},
-		Store: b.db, Sessions: b.sessions, UI: ui, Providers: []identity.Provider{nobody{}}, Methods: b.methods,
+		Config: cfg,
+		Store:  b.db, Sessions: b.sessions, UI: ui, Providers: []identity.Provider{nobody{}}, Methods: b.methods,
 		Addresses: addresses, Keys: keys, Now: b.clock.Now, Log: log,
 		Target: func(*url.URL) (policy.Target, string, bool) { return policy.Target{}, "", false },
 	})

@@ -101,6 +101,9 @@ func (v *visit) addPage() error {
 			m = o
 		}
 	}
+	if err := v.a.challenge.CheckFirst(v.r, challenge.Attempt{User: v.grant.User, Method: m, SessionID: v.grant.Session.ID}); err != nil {
+		return err
+	}
 	secret, err := m.Propose(v.grant.User)
 	if err != nil {
 		return fmt.Errorf("proposing a method: %w", err)
@@ -128,7 +131,7 @@ func (v *visit) showAdd(status int, m challenge.Method, p pending, fault *challe
 			data.Others = append(data.Others, challenge.Other{Kind: o.Kind(), URL: pathAdd + "?method=" + url.QueryEscape(string(o.Kind()))})
 		}
 	}
-	return v.render(web.Page{Status: status, Template: m.RegisterTemplate(), TitleKey: "account.add.title", Data: data})
+	return v.render(web.Page{Status: status, Template: m.RegisterTemplate(), TitleKey: "account.add.title", OneLanguage: true, Data: data})
 }
 
 // addForm is POST /.sallyport/security-info/add: the code typed back.
@@ -236,7 +239,14 @@ func (v *visit) delete() error {
 	}
 	ev := v.event(audit.MethodDeleted)
 	ev.Method, ev.Device = m.Kind, m.Name
-	err = v.a.store.DeleteMethod(v.r.Context(), v.user(), m.ID, v.demanded(), ev)
+	err = v.a.store.DeleteMethod(v.r.Context(), v.user(), m.ID, v.demanded(), v.grant.Session.ID, func(ended int) []audit.Event {
+		if ended == 0 {
+			return []audit.Event{ev}
+		}
+		others := v.event(audit.SessionRevoked)
+		others.Reason, others.Method, others.Device = "method-deleted", m.Kind, m.Name
+		return []audit.Event{ev, others}
+	})
 	if errors.Is(err, sallyport.ErrLastMethod) {
 		reqctx.From(v.r.Context()).Code = sallyport.CodeLastMethod
 		return v.showOverview(http.StatusConflict, func(p *overview) { p.Notice = noticeOf("last-method") })
@@ -280,7 +290,7 @@ func (v *visit) showCodes(m challenge.Method, p pending) error {
 	if err != nil {
 		return err
 	}
-	return v.render(web.Page{Template: m.RegisterTemplate(), TitleKey: "account.codes.title", Data: challenge.CodesPage{
+	return v.render(web.Page{Template: m.RegisterTemplate(), TitleKey: "account.codes.title", OneLanguage: true, Data: challenge.CodesPage{
 		Form: challenge.Form{Action: pathCodes, Flow: sealed, CSRF: v.csrf}, Download: pathDownload, Show: show, Cancel: base}})
 }
 

@@ -16,10 +16,13 @@ type Store interface {
 	// Methods returns a user's registered methods, oldest first.
 	Methods(ctx context.Context, user sallyport.UserID) ([]sallyport.Method, error)
 	RenameMethod(ctx context.Context, user sallyport.UserID, id sallyport.MethodID, name string, events ...audit.Event) error
-	DeleteMethod(ctx context.Context, user sallyport.UserID, id sallyport.MethodID, keepOne bool, events ...audit.Event) error
+	// DeleteMethod deletes a method, and ends the sessions that it proved but by: in
+	// one of them may sit whoever has the lost phone. events is told how many.
+	DeleteMethod(ctx context.Context, user sallyport.UserID, id sallyport.MethodID, keepOne bool, by sallyport.SessionID, events func(ended int) []audit.Event) error
 	RecoveryCodesLeft(ctx context.Context, user sallyport.UserID) (int, error)
 	// ReplaceRecoveryCodes sets the codes to the set of the moment made;
-	// sallyport.ErrExists for the set in force, ErrUsed for an older one.
+	// sallyport.ErrExists for the set in force, ErrUsed for any other that is not
+	// newer.
 	ReplaceRecoveryCodes(ctx context.Context, user sallyport.UserID, hashes [][]byte, made time.Time, events ...audit.Event) error
 	// Sessions returns a user's live sessions, latest first.
 	Sessions(ctx context.Context, user sallyport.UserID, now time.Time) ([]sallyport.Session, error)

@@ -60,7 +60,7 @@ func (u *Users) Add(ctx context.Context, n NewUser) (sallyport.User, error) {
 		links = append(links, localLink(n.Password.Provider, user, now))
 	}
 	if err := u.store.CreateUser(ctx, user, links, ev); err != nil {
-		return user, fmt.Errorf("adding %s: %w", user.Name, err)
+		return user, u.taken(ctx, user, err)
 	}
 	if n.Password == nil {
 		return user, nil
@@ -74,6 +74,32 @@ func (u *Users) Add(ctx context.Context, n NewUser) (sallyport.User, error) {
 	}
 	return user, nil
 }
+
+// taken says who has the name or the address already, where that is why a user
+// could not be added.
+func (u *Users) taken(ctx context.Context, user sallyport.User, err error) error {
+	if errors.Is(err, sallyport.ErrExists) {
+		for _, name := range []string{user.Name, user.Email} {
+			if other, found := u.Find(ctx, name); found == nil {
+				return &told{fmt.Sprintf("there is a user %s already; `sallyport user show %s` shows who that is, `sallyport user set-password` gives them another password",
+					other.Name, name), err}
+			}
+		}
+	}
+	return fmt.Errorf("adding %s: %w", user.Name, err)
+}
+
+// told is an error in words for an admin, which says nothing of its cause.
+type told struct {
+	words string
+	cause error
+}
+
+// Error implements error.
+func (t *told) Error() string { return t.words }
+
+// Unwrap returns the cause.
+func (t *told) Unwrap() error { return t.cause }
 
 func checkUser(user sallyport.User) error {
 	if _, err := sallyport.FoldName(user.Name); err != nil {
@@ -115,6 +141,7 @@ func (u *Users) Find(ctx context.Context, name string) (sallyport.User, error) {
 		if byID, err2 := u.store.User(ctx, sallyport.UserID(strings.TrimSpace(name))); err2 == nil {
 			return byID, nil
 		}
+		return user, &told{fmt.Sprintf("there is no user %q; `sallyport user list` shows all", name), err}
 	}
 	if err != nil {
 		return user, fmt.Errorf("user %q: %w", name, err)

@@ -63,7 +63,7 @@ type Sessions interface {
 	Browser(w http.ResponseWriter, r *http.Request) session.Browser
 	CheckForm(r *http.Request) error
 	PeekDevice(r *http.Request, user sallyport.UserID) (*sallyport.Device, error)
-	UseDevice(w http.ResponseWriter, r *http.Request, user sallyport.UserID) (*sallyport.Device, error)
+	UseDevice(w http.ResponseWriter, r *http.Request, user sallyport.UserID, used, stolen audit.Event) (*sallyport.Device, error)
 	Remember(w http.ResponseWriter, r *http.Request, user sallyport.UserID, events ...audit.Event) error
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"sallyport"
 	"sallyport/audit"
@@ -15,6 +16,10 @@ const (
 	noticeRegistered = "registered"    // the summary at the wizard's end
 	noticeRecovery   = "recovery-used" // how many recovery codes are left
 )
+
+// toSecurityInfo is how a notice's form says that the person wants to go to
+// security info, and the cause of the flows that lead there anyway.
+const toSecurityInfo = "security-info"
 
 // recoveryMethod is the method whose codes end the wizard.
 func (c *Challenge) recoveryMethod() (Method, error) {
@@ -86,23 +91,27 @@ func (c *Challenge) codesForm(w http.ResponseWriter, r *http.Request) error {
 	if x.user, err = c.store.User(r.Context(), x.f.UserID); err != nil {
 		return fmt.Errorf("loading a user: %w", err)
 	}
-	_, err = m.Register(r.Context(), Registration{User: x.user, Pending: x.data.Codes, Now: x.now,
+	// The set's own moment: a request that was cut off here leaves the codes in the
+	// flow, and confirmed again they must not bring back those used meanwhile.
+	_, err = m.Register(r.Context(), Registration{User: x.user, Pending: x.data.Codes, Now: x.data.CodesMade,
 		Claim: x.save,
 		Record: func(sallyport.Method, bool) []audit.Event {
 			ev := x.stepEvent(audit.RecoveryRenewed, audit.Success)
 			ev.Method = sallyport.KindRecovery
 			return []audit.Event{ev}
 		}})
-	if errors.Is(err, sallyport.ErrConflict) {
+	switch {
+	case errors.Is(err, sallyport.ErrConflict):
 		return x.overtaken()
-	}
-	if err != nil {
+	case errors.Is(err, sallyport.ErrUsed): // renewed elsewhere since
+		return httperr.New(http.StatusGone, sallyport.CodeRegistrationExpired, x.restart(fmt.Errorf("keeping recovery codes: %w", err)))
+	case err != nil && !errors.Is(err, sallyport.ErrExists): // kept before: only the way on is missing
 		return fmt.Errorf("keeping recovery codes: %w", err)
 	}
 	if x.data.Left, err = c.store.RecoveryCodesLeft(r.Context(), x.f.UserID); err != nil {
 		return fmt.Errorf("counting recovery codes: %w", err)
 	}
-	x.data.Codes = nil
+	x.data.Codes, x.data.CodesMade = nil, time.Time{}
 	return x.advance()
 }
 
@@ -162,8 +171,8 @@ func (c *Challenge) noticePage(w http.ResponseWriter, r *http.Request) error {
 	if x.data.Notice == noticeRecovery {
 		template, title = "challenge/recovery-used", "challenge.recovery_used.title"
 	}
-	return x.render(http.StatusOK, template, title, noticePage{Form: x.form(pathNotice),
-		Name: x.data.Name, Left: x.data.Left, Codes: x.data.Left > 0, App: x.app()})
+	return x.render(http.StatusOK, template, title, noticePage{Form: x.form(pathNotice), Name: x.data.Name,
+		Left: x.data.Left, Codes: x.data.Left > 0, App: x.app(), ToSecurityInfo: x.f.Need.Cause != toSecurityInfo})
 }
 
 // noticeForm is POST /.sallyport/continue.
@@ -173,6 +182,14 @@ func (c *Challenge) noticeForm(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer x.close()
+	if x.data.Notice == noticeRecovery && r.PostForm.Get("to") == toSecurityInfo {
+		// Another target, not another redirect at the end: a double click and the back
+		// button lead there, too. The app asks for its session when it is opened.
+		if x.target, err = c.readTarget(c.cfg.Portal + pathInfo); err != nil {
+			return fmt.Errorf("leading to security info: %w", err)
+		}
+		x.f.ReturnURL, x.f.Route, x.f.State = x.target.url, x.target.route, sallyport.TokenHash{}
+	}
 	x.data.Notice, x.data.Name, x.data.Left = "", "", 0
 	return x.advance()
 }

@@ -22,13 +22,15 @@ type LockoutConfig struct {
 	LockMax time.Duration `yaml:"lock_max,omitempty" json:"lock_max,omitempty"`
 }
 
-// ThrottleConfig is `mfa.throttle`: how often one address may try, whoever it
-// says it is.
+// ThrottleConfig is `mfa.throttle`: how often one address, and one person, may
+// try.
 type ThrottleConfig struct {
 	// PerAddress is how many sign-in and code attempts one address may make in a
 	// minute, in bursts of as many. Default: 60. Range: 1 to 100000.
 	PerAddress int `yaml:"per_address,omitempty" json:"per_address,omitempty"`
-	// PerPerson is the same for one person. Default: 20. Range: 1 to 100000.
+	// PerPerson is the same for one person in one lane (this remembered device,
+	// trusted addresses, everybody else), so that a stranger's attempts do not slow
+	// the person down where they are known. Default: 20. Range: 1 to 100000.
 	PerPerson int `yaml:"per_person,omitempty" json:"per_person,omitempty"`
 }
 
@@ -42,6 +44,7 @@ type Config struct {
 	DefaultState sallyport.State
 	Lockout      LockoutConfig
 	Throttle     ThrottleConfig
+	Registration RegistrationConfig
 	// RememberDays is how long a remembered device lasts; 0 does not offer it.
 	RememberDays int
 	// Portal is the origin of our pages, "https://login.example.com".

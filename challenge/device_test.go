@@ -3,6 +3,7 @@ package challenge_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,27 @@ func TestRememberedDevice(t *testing.T) {
 	if n := w.count(audit.DeviceRemembered, audit.Success); n != 1 {
 		t.Errorf("%d devices remembered in the log, want 1", n)
 	}
+	if n := w.checkDeviceEvents(audit.DeviceUsed); n != 2 {
+		t.Errorf("%d uses of a device in the log, want 2", n)
+	}
+}
+
+// checkDeviceEvents demands that what the log says of devices names alice, and a
+// sign-in of which there is more (10.1). It returns how many such events there are.
+func (w *world) checkDeviceEvents(kind audit.Kind) (n int) {
+	w.t.Helper()
+	events := w.events()
+	for _, e := range events {
+		if e.Kind != kind {
+			continue
+		}
+		n++
+		inFlow := slices.ContainsFunc(events, func(s audit.Event) bool { return e.FlowID != "" && s.FlowID == e.FlowID && s.Kind != kind })
+		if e.UserName != "alice" || e.UserID == "" || e.Email == "" || !inFlow || e.CorrelationID == "" || !e.Address.IsValid() || e.UserAgent == "" {
+			w.t.Errorf("event of a device: %+v", e)
+		}
+	}
+	return n
 }
 
 // D7: a copied token that is used after its owner used theirs kills the device and
@@ -57,7 +79,7 @@ func TestStolenDevice(t *testing.T) {
 	}
 	w.wait(2 * time.Minute)
 	thief.signIn(app+"/", "alice").want(200, "Confirm it’s you")
-	if n := w.count(audit.DeviceStolen, audit.Denied); n != 1 {
+	if n := w.checkDeviceEvents(audit.DeviceStolen); n != 1 || w.count(audit.DeviceStolen, audit.Denied) != 1 {
 		t.Errorf("%d thefts in the log, want 1", n)
 	}
 	owner.get(portal + "/.sallyport/sign-out").submit()

@@ -154,6 +154,8 @@ func (x *run) outstanding(d policy.Decision, registered bool) (string, policy.De
 	switch {
 	case need.FirstFactor:
 		return stepSignIn, d, nil
+	case need.Register && x.c.refusesFirst(x.r):
+		return stepDenied, x.c.cfg.Registration.Refusal(x.c.addresses.Class(client(x.r)), d.Reasons), nil
 	case need.Register && x.data.Secret == nil &&
 		x.now.Sub(sallyport.FirstFactorAt(x.f.Proofs)) > firstFactorAge:
 		// Whoever finds an unlocked screen must not tie their own phone to it.
@@ -219,7 +221,9 @@ func (x *run) useDevice() (bool, error) {
 		return x.device != nil, nil
 	}
 	x.tried = true
-	d, err := x.c.sessions.UseDevice(x.w, x.r, x.user.ID)
+	used, stolen := x.event(audit.DeviceUsed, audit.Success), x.event(audit.DeviceStolen, audit.Denied)
+	stolen.Actor, stolen.Reason = "system", "token-reused"
+	d, err := x.c.sessions.UseDevice(x.w, x.r, x.user.ID, used, stolen)
 	if err != nil {
 		return false, err
 	}

@@ -146,8 +146,8 @@ func (c *Challenge) expiry(ctx context.Context, f *sallyport.Flow) []audit.Event
 	if n := len(events); n > 0 {
 		last := events[n-1]
 		ev.CorrelationID, ev.Address, ev.Place, ev.UserAgent = last.CorrelationID, last.Address, last.Place, last.UserAgent
-		ev.UserName, ev.Name, ev.Email, ev.Node, ev.Code = last.UserName, last.Name, last.Email, last.Node, last.Code
-		ev.Rule = last.Rule
+		ev.UserName, ev.Name, ev.Email, ev.Code = last.UserName, last.Name, last.Email, last.Code
+		ev.Node, ev.NodeAddress, ev.Rule = last.Node, last.NodeAddress, last.Rule
 	}
 	complete(&ev, events)
 	return []audit.Event{ev}

@@ -1,6 +1,7 @@
 package challenge_test
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -38,6 +39,23 @@ func TestExpiredFlows(t *testing.T) {
 	}
 	if n := w.count(audit.SignInVerify, audit.Interrupt); n != 1 {
 		t.Errorf("%d interrupts in the log, want 1", n)
+	}
+}
+
+// A flow may expire on another node than the one that it was last seen on; its
+// summary names the latter, with its address.
+func TestExpiredFlowNamesItsNode(t *testing.T) {
+	w := newWorld(t)
+	w.withApp(w.user("alice", sallyport.StateEnforced))
+	page := w.browser().signIn(app+"/", "alice").want(200, "Confirm it’s you")
+	last := audit.New(w.clock.Now(), audit.SignInVerify, audit.Failure)
+	last.FlowID, last.Node, last.NodeAddress = sallyport.FlowID(flowOf(page)), "node-b", netip.MustParseAddr("203.0.113.77")
+	must(t, w.db.AppendEvents(t.Context(), last))
+	w.wait(16 * time.Minute)
+	w.c.Expire(t.Context())
+	events := w.events()
+	if s := events[len(events)-1]; s.Kind != audit.SignInSummary || s.Node != last.Node || s.NodeAddress != last.NodeAddress {
+		t.Errorf("summary of a flow on another node: %+v", s)
 	}
 }
 

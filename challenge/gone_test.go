@@ -28,7 +28,7 @@ func TestDeletedMethodProvesNothing(t *testing.T) {
 			methods, err := w.db.Methods(t.Context(), u.ID)
 			must(t, err)
 			own := w.withApp(u)
-			must(t, w.db.DeleteMethod(t.Context(), u.ID, methods[0].ID, true))
+			must(t, w.db.DeleteMethod(t.Context(), u.ID, methods[0].ID, true, "", nil))
 
 			if a := parked.b.get(parked.url.String()); at == "recovery codes" && strings.Contains(a.body, kept[0]) {
 				t.Error("the recovery codes are still shown")

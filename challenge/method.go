@@ -37,8 +37,10 @@ type Method interface {
 	// RegisterTemplate is the registration page; its data is a RegisterPage.
 	RegisterTemplate() string
 	// Register judges the code typed back and stores the method. It returns
-	// ErrWrongCode, or an error wrapping sallyport.ErrLimit or ErrUnavailable.
-	// Registering the same pending secret twice is refused.
+	// ErrWrongCode; what Registration.Claim returned; or an error wrapping one of
+	// sallyport.ErrExists (the same pending secret was registered before), ErrUsed
+	// (recovery codes: a newer set is in force), ErrLimit, ErrExpired (the session
+	// that the events name has ended) or ErrUnavailable.
 	Register(ctx context.Context, r Registration) (sallyport.Method, error)
 }
 
@@ -60,7 +62,9 @@ type Registration struct {
 	Pending []byte // from Propose
 	Code    string // cleaned; methods that need no code ignore it
 	Name    string // given by the user; "" takes the method's own
-	Now     time.Time
+	// Now is the moment of the attempt; for recovery codes the moment of the set,
+	// when it was proposed, whenever it is confirmed.
+	Now time.Time
 	// Claim, when not nil, is called once the code was found right and before
 	// anything is stored; an error stops there. It lets one of several concurrent
 	// submissions win.

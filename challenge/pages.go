@@ -106,6 +106,8 @@ type noticePage struct {
 	Left  int    // recovery codes
 	Codes bool   // recovery codes were made
 	App   string
+	// ToSecurityInfo offers the way to security info, besides the one on.
+	ToSecurityInfo bool
 }
 
 type homePage struct {

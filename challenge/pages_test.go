@@ -54,6 +54,74 @@ func TestPagesInJapanese(t *testing.T) {
 	}
 }
 
+// The page of a recovery code that was used leads to security info, where the lost
+// app is replaced, and a double click leads there too; the app is still open to the
+// person afterwards, without another question.
+func TestRecoveryCodeLeadsToSecurityInfo(t *testing.T) {
+	w := newWorld(t)
+	w.user("alice", sallyport.StateEnforced)
+	register := w.browser().signIn(app+"/", "alice")
+	codes := register.submit("code", w.code(register.key()))
+	kept := codes.recoveryCodes()
+	codes.submit().submit().want(200, "hello alice")
+
+	w.wait(time.Minute)
+	b := w.browser()
+	use := func(page answer, code string) answer {
+		t.Helper()
+		return b.get(portal+"/.sallyport/verify?method=recovery&flow="+flowOf(page)).submit("code", code).want(200, "recovery codes left")
+	}
+	notice := use(b.signIn(app+"/deep?x=1", "alice"), kept[0]).want(200, `name="to" value="security-info"`, "Go to security info")
+	for range 2 {
+		if a := notice.submit("to", "security-info").want(200, "security info of alice"); a.url.String() != portal+"/.sallyport/security-info" {
+			t.Errorf("led to %s", a.url)
+		}
+	}
+	b.get(app+"/deep?x=1").want(200, "hello alice at /deep?x=1 with multifactor")
+
+	b = w.browser()
+	notice = use(b.signIn(portal+"/.sallyport/security-info", "alice"), kept[1])
+	if strings.Contains(notice.body, `name="to"`) {
+		t.Error("two buttons lead to the same page")
+	}
+	notice.submit().want(200, "security info of alice")
+
+	b = w.browser()
+	use(b.signIn(app+"/deep?x=1", "alice"), kept[2]).submit("to", "https://evil.example/").want(200, "hello alice at /deep?x=1")
+}
+
+// Pages show no seconds: whoever comes back at the time that the page names must
+// find the lock over, so that time is rounded up.
+func TestEndOfLockIsRoundedUp(t *testing.T) {
+	untilRE := regexp.MustCompile(`Try again after: <time datetime="([^"]+)">`)
+	for name, second := range map[string]time.Duration{"in the middle of a minute": 32 * time.Second, "at its begin": 0} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			u := w.user("alice", sallyport.StateEnforced)
+			w.withApp(u)
+			now := w.clock.Now()
+			w.wait(now.Truncate(time.Minute).Add(time.Minute + second).Sub(now))
+			page := w.browser().signIn(app+"/", "alice")
+			var last answer
+			for range 10 {
+				last = page.submit("code", "123456").want(403)
+			}
+			locks, err := w.db.Lockouts(t.Context(), []string{string(u.ID)}, w.clock.Now())
+			must(t, err)
+			m := untilRE.FindStringSubmatch(last.body)
+			if m == nil || len(locks) != 1 {
+				t.Fatalf("%d locks; the page says\n%s", len(locks), last.text())
+			}
+			shown, err := time.Parse(time.RFC3339, m[1])
+			must(t, err)
+			until := locks[0].Until
+			if early := until.Sub(shown); early > 0 || early <= -time.Minute || shown.Second() != 0 {
+				t.Errorf("the page says %s, the lock ends at %s", shown, until)
+			}
+		})
+	}
+}
+
 func grouped(key string) string {
 	return strings.TrimSpace(regexp.MustCompile(`.{4}`).ReplaceAllString(key, "$0 "))
 }

@@ -25,8 +25,8 @@ func (c *Challenge) registerPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer x.close()
 	offered := c.registrable()
-	if len(offered) == 0 {
-		return x.advance()
+	if len(offered) == 0 || c.refusesFirst(r) {
+		return x.advance() // which says why
 	}
 	kind := sallyport.Kind(r.URL.Query().Get("method"))
 	if methodOf(offered, kind) == nil {
@@ -125,6 +125,9 @@ func (c *Challenge) registerForm(w http.ResponseWriter, r *http.Request) error {
 		x.data.Kind, x.data.Secret = "", nil
 		return x.advance()
 	}
+	if c.refusesFirst(r) {
+		return x.advance() // the person has left the place where the page was opened
+	}
 	name := TypedName(r)
 	user, err := c.store.User(r.Context(), x.f.UserID)
 	if err != nil {
@@ -163,7 +166,7 @@ func (x *run) registered(m sallyport.Method) error {
 		if err != nil {
 			return fmt.Errorf("making recovery codes: %w", err)
 		}
-		x.data.Codes = codes
+		x.data.Codes, x.data.CodesMade = codes, x.now
 	}
 	return x.advance()
 }
@@ -191,11 +194,11 @@ func (c *Challenge) Register(r *http.Request, a Attempt) (sallyport.Method, erro
 	now := c.now()
 	if a.event == nil {
 		a.event = func(kind audit.Kind, result audit.Result) audit.Event {
-			ev := c.requestEvent(r, now, kind, result)
-			describe(&ev, a.User)
-			ev.SessionID = a.SessionID
-			return ev
+			return c.registrationEvent(r, a, kind, result)
 		}
+	}
+	if err := c.CheckFirst(r, a); err != nil {
+		return m, err
 	}
 	name, ok := CleanName(a.Name)
 	if !ok {
@@ -203,14 +206,23 @@ func (c *Challenge) Register(r *http.Request, a Attempt) (sallyport.Method, erro
 	}
 	code, ok := a.Method.Clean(a.Typed)
 	if !ok {
-		return m, &CodeFault{Malformed: true, Left: -1}
+		return m, &CodeFault{Code: sallyport.CodeRegistrationCode, Malformed: true, Left: -1}
 	}
-	reg := Registration{First: a.claim != nil, User: a.User, Pending: a.Pending, Code: code, Name: name, Now: now, Claim: a.claim,
+	right := false
+	claim := func() error {
+		right = true // a method asks for its claim once the code was found right
+		if a.claim == nil {
+			return nil
+		}
+		return a.claim()
+	}
+	reg := Registration{First: a.claim != nil, User: a.User, Pending: a.Pending, Code: code, Name: name, Now: now, Claim: claim,
 		Record: func(m sallyport.Method, promoted bool) []audit.Event { return registerEvents(a, m, promoted) }}
 	err := c.judged(r, attemptOf{kind: a.Method.Kind(), user: a.User.ID, eventKind: audit.SignInRegister, event: a.event}, now,
-		func(ctx context.Context) (err error) {
+		func(ctx context.Context) (bool, error) {
+			var err error
 			m, err = a.Method.Register(ctx, reg)
-			return err
+			return right, err
 		})
 	if errors.Is(err, sallyport.ErrLimit) {
 		return m, &CodeFault{Code: sallyport.CodeTooManyMethods, Left: -1}

@@ -27,7 +27,10 @@ func TestRegistrationCountsAttempts(t *testing.T) {
 	if wrong == w.code(key) {
 		wrong = "111111"
 	}
-	page.submit("code", "12").want(422, "Enter the 6 digits")
+	malformed := page.submit("code", "12").want(422, "Enter the 6 digits", "SP-3002", "Request ID")
+	if n := w.count(audit.SignInRegister, audit.Failure); n != 0 || !strings.Contains(malformed.body, "facts-line") {
+		t.Errorf("%d attempts counted that were none\n%s", n, malformed.text())
+	}
 	for range 9 {
 		page.submit("code", wrong).want(403, "SP-3002")
 	}

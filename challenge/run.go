@@ -63,8 +63,10 @@ type stepData struct {
 	Kind   sallyport.Kind `json:"kind,omitempty"`
 	Secret []byte         `json:"secret,omitempty"`
 
-	// Codes are recovery codes that were shown and not yet confirmed.
-	Codes []byte `json:"codes,omitempty"`
+	// Codes are recovery codes that were shown and not yet confirmed, and CodesMade
+	// the moment of that set.
+	Codes     []byte    `json:"codes,omitempty"`
+	CodesMade time.Time `json:"codes_made,omitzero"`
 
 	// Notice is something to be read before going on.
 	Notice string `json:"notice,omitempty"` // noticeRegistered or noticeRecovery

@@ -64,7 +64,10 @@ type Store interface {
 	Methods(ctx context.Context, user sallyport.UserID) ([]sallyport.Method, error)
 	// RegisterMethod inserts a method, at most max of its kind for the user
 	// (sallyport.ErrLimit), clears Reregister and moves state enabled to enforced.
-	// events is told whether the state moved.
+	// events is told whether the state moved. sallyport.ErrExists when a method of
+	// that ID was stored before, also where one more would be too many;
+	// sallyport.ErrExpired when an event names a session that has ended. Nothing
+	// changes then.
 	RegisterMethod(ctx context.Context, m sallyport.Method, max int, events func(promoted bool) []audit.Event) error
 	// UseMethod accepts a counter (time step) if it is greater than the last one,
 	// and stores it with the drift; else sallyport.ErrUsed. Exactly one of several
@@ -73,11 +76,17 @@ type Store interface {
 	// RenameMethod renames; sallyport.ErrNotFound when it is not this user's.
 	RenameMethod(ctx context.Context, user sallyport.UserID, id sallyport.MethodID, name string, events ...audit.Event) error
 	// DeleteMethod deletes a method. With keepOne it refuses to delete the last
-	// one that is not a recovery code (sallyport.ErrLastMethod).
-	DeleteMethod(ctx context.Context, user sallyport.UserID, id sallyport.MethodID, keepOne bool, events ...audit.Event) error
+	// one that is not a recovery code (sallyport.ErrLastMethod). The sessions that it
+	// proved end with it, but not by, the one in which it is deleted ("" for none);
+	// events is told how many.
+	DeleteMethod(ctx context.Context, user sallyport.UserID, id sallyport.MethodID, keepOne bool, by sallyport.SessionID, events func(ended int) []audit.Event) error
 
-	// ReplaceRecoveryCodes sets a user's recovery codes, given as keyed hashes.
-	ReplaceRecoveryCodes(ctx context.Context, user sallyport.UserID, hashes [][]byte, at time.Time, events ...audit.Event) error
+	// ReplaceRecoveryCodes sets a user's recovery codes, given as keyed hashes, to
+	// the set of the moment made: when it was proposed, not when it is confirmed, so
+	// that one confirmed again brings no used code back. sallyport.ErrExists for the
+	// set in force; sallyport.ErrUsed for any other that is not newer;
+	// sallyport.ErrExpired as for RegisterMethod. Nothing changes then.
+	ReplaceRecoveryCodes(ctx context.Context, user sallyport.UserID, hashes [][]byte, made time.Time, events ...audit.Event) error
 	// UseRecoveryCode consumes one; sallyport.ErrUsed when it was used,
 	// sallyport.ErrNotFound when there is none such.
 	UseRecoveryCode(ctx context.Context, user sallyport.UserID, hash []byte, at time.Time) error

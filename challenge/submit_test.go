@@ -29,7 +29,7 @@ func TestSubmissionsThatAdvanceNothing(t *testing.T) {
 	}
 	verify := page.submit("username", "alice", "password", password).want(200, "Confirm it’s you")
 	for _, code := range []string{"", " ", "12345", "1234567", "abcdef", "12 34", strings.Repeat("1", 5000), "٠١٢٣٤٥", "\x00\x00"} {
-		verify.submit("code", code).want(422, "Enter the 6 digits")
+		verify.submit("code", code).want(422, "Enter the 6 digits", "SP-2001", "Request ID")
 	}
 	verify.submit("code", "123456", "method", "password").want(422, "cannot be used")
 	verify.submit("code", "123456", "method", "sms").want(422, "cannot be used")

@@ -179,7 +179,7 @@ func (x *run) verify(m Method, typed string) (Use, error) {
 	a := attemptOf{kind: m.Kind(), user: x.f.UserID, eventKind: audit.SignInVerify}
 	code, ok := m.Clean(typed)
 	if !ok {
-		return Use{}, &CodeFault{Left: -1, Malformed: true}
+		return Use{}, &CodeFault{Code: sallyport.CodeWrongCode, Left: -1, Malformed: true}
 	}
 	var use Use
 	user, err := x.c.store.User(x.r.Context(), x.f.UserID)
@@ -188,29 +188,34 @@ func (x *run) verify(m Method, typed string) (Use, error) {
 	}
 	x.user = user
 	a.event = x.stepEvent
-	err = x.c.judged(x.r, a, x.now, func(ctx context.Context) (err error) {
+	err = x.c.judged(x.r, a, x.now, func(ctx context.Context) (right bool, err error) {
 		use, err = m.Verify(ctx, x.f.UserID, code, x.now)
-		return err
+		return err == nil, err
 	})
 	return use, err
 }
 
 // CodeFault is why a typed code was not accepted, for the page that asked for it.
 type CodeFault struct {
-	// Code of the fault; "" when Malformed.
+	// Code of the fault.
 	Code sallyport.Code
 	// Malformed: what was typed can be no code. It was not counted.
 	Malformed bool
 	// Left is how many tries remain, when there are few; else -1.
 	Left int
-	// Until is the end of the lock, when Code is CodeVerificationLocked.
+	// Until is the end of the lock, when Code is CodeVerificationLocked: rounded up
+	// to the minute, as pages show no seconds and nobody should come back too early.
 	Until time.Time
 	// Minutes until then, rounded up.
 	Minutes int
 }
 
 func lockedFault(until, now time.Time) *CodeFault {
-	return &CodeFault{Code: sallyport.CodeVerificationLocked, Left: -1, Until: until,
+	shown := until.Truncate(time.Minute)
+	if shown.Before(until) {
+		shown = shown.Add(time.Minute)
+	}
+	return &CodeFault{Code: sallyport.CodeVerificationLocked, Left: -1, Until: shown,
 		Minutes: max(1, int((until.Sub(now)+time.Minute-1)/time.Minute))}
 }
 
@@ -257,8 +262,9 @@ type attemptOf struct {
 // judged is the one way to a judged code, in the wizard, at verification and on
 // the security-info page (D3): it throttles, charges the attempt before judge
 // looks at the code, so that parallel guesses cannot outrun the lock (D4), and
-// records what came of it. Faults of the person are *CodeFault.
-func (c *Challenge) judged(r *http.Request, a attemptOf, now time.Time, judge func(context.Context) error) error {
+// records what came of it. Faults of the person are *CodeFault. A code that judge
+// found right is no guess, even where an error says that it led nowhere.
+func (c *Challenge) judged(r *http.Request, a attemptOf, now time.Time, judge func(context.Context) (right bool, err error)) error {
 	ctx := r.Context()
 	if wait, ok := c.perAddress.pass(addressKey(client(r)), now); !ok {
 		return throttled(sallyport.CodeVerificationThrottled, wait)
@@ -283,7 +289,13 @@ func (c *Challenge) judged(r *http.Request, a attemptOf, now time.Time, judge fu
 	if state.Locked {
 		return c.failed(ctx, a, attempt, state, sallyport.CodeVerificationLocked, "locked-out")
 	}
-	switch err := judge(ctx); {
+	right, err := judge(ctx)
+	if right {
+		if clearErr := c.store.ClearAttempts(ctx, attempt.Subject, attempt.Kind, attempt.Lane); clearErr != nil {
+			return errors.Join(err, fmt.Errorf("clearing a counter: %w", clearErr))
+		}
+	}
+	switch {
 	case errors.Is(err, ErrWrongCode):
 		return c.failed(ctx, a, attempt, state, wrongCode(a.eventKind), "wrong-code")
 	case errors.Is(err, sallyport.ErrUsed):
@@ -292,9 +304,6 @@ func (c *Challenge) judged(r *http.Request, a attemptOf, now time.Time, judge fu
 		return err
 	}
 	c.counted(a.kind, string(audit.Success))
-	if err := c.store.ClearAttempts(ctx, attempt.Subject, attempt.Kind, attempt.Lane); err != nil {
-		return fmt.Errorf("clearing a counter: %w", err)
-	}
 	return nil
 }
 

@@ -47,6 +47,8 @@ type Config struct {
 	Locations []policy.Location `yaml:"locations,omitempty" json:"locations,omitempty"`
 	// MFA says who verifies, how, and what may stand in for it.
 	MFA MFA `yaml:"mfa,omitempty" json:"mfa,omitzero"`
+	// Registration says who may register a first method.
+	Registration challenge.RegistrationConfig `yaml:"registration,omitempty" json:"registration,omitzero"`
 	// Session sets how long a sign-in lasts.
 	Session session.Config `yaml:"session,omitempty" json:"session,omitzero"`
 	// UI is how the gateway's own pages look.
@@ -200,7 +202,8 @@ type Secrets struct {
 // MFA is the `mfa` section.
 type MFA struct {
 	// DefaultState of users seen for the first time: `disabled`, `enabled` (they
-	// register at their next sign-in) or `enforced`. Default: `disabled`.
+	// register at their next sign-in, and are `enforced` from then on) or
+	// `enforced`. Default: `disabled`.
 	DefaultState sallyport.State `yaml:"default_state,omitempty" json:"default_state,omitempty"`
 	// Methods that are switched on: `softwareOath` (authenticator app), `recovery`
 	// (recovery codes). Default: both.
@@ -263,6 +266,7 @@ func (c *Config) Challenge() challenge.Config {
 		DefaultState: c.MFA.DefaultState,
 		Lockout:      c.MFA.Lockout,
 		Throttle:     c.MFA.Throttle,
+		Registration: c.Registration,
 		RememberDays: c.MFA.RememberDevice.Days,
 		Portal:       c.PortalOrigin(),
 	}

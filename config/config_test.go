@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io/fs"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -66,11 +67,32 @@ func folder(t testing.TB) string {
 		"cert.pem":   {cert, 0o644},
 		"key.pem":    {key, 0o600},
 		"secret":     {[]byte("hunter2\n"), 0o600},
+		"fr.toml":    {catalogue(t), 0o644},
+		"de.toml":    {[]byte("[web]\nlanguage = \"Deutsch\"\n[challenge.verify]\ntitel = \"Code\"\n[nonsense]\nat = \"all\"\n"), 0o644},
+		"es.toml":    {[]byte("[web]\nlanguage = \"Español\nskip = 1\n"), 0o644},
+		"nl.toml":    {[]byte("[web]\nlanguage = \"Nederlands\"\nskip = 1\n"), 0o644},
+		"it.toml":    {[]byte("[web]\ncontinue = \"Avanti\"\n"), 0o644},
+		"pt-BR.toml": {[]byte("[web]\nlanguage = \"Português\"\n[web.ago.minutes]\none = \"{{.Conta}} minuto\"\n"), 0o644},
 		"logo.svg":   {[]byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`), 0o644},
 	} {
 		write(t, filepath.Join(dir, name), f.text, f.mode)
 	}
 	return dir
+}
+
+// catalogue is a catalogue file that lacks nothing: the English texts, passed off
+// as another language.
+func catalogue(t testing.TB) []byte {
+	t.Helper()
+	var all []byte
+	for _, src := range append(PageAssets(), os.DirFS("../web")) {
+		text, err := fs.ReadFile(src, "catalog/en.toml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(append(all, text...), '\n')
+	}
+	return all
 }
 
 func write(t testing.TB, name string, text []byte, mode os.FileMode) {

@@ -100,3 +100,37 @@ func TestGroupsThatNobodyIsIn(t *testing.T) {
 		t.Errorf("warned:\n%s", got)
 	}
 }
+
+// What can be used and is hardly meant so is told.
+func TestDoubtsAboutRoutesAndPortal(t *testing.T) {
+	dir := folder(t)
+	with := func(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(good) }
+	for name, c := range map[string]struct {
+		text string
+		want string // "" for nothing
+	}{
+		"portal without the port": {with("  portal: login.example.com", "  portal: login.localhost\n  https: ':8443'"),
+			"sallyport.yaml:3:11: browsers will look for the portal at https://login.localhost (port 443), but the gateway listens on :8443\n" +
+				"    3 |   portal: login.localhost\n      |           ^^^^^^^^^^^^^^^\n" +
+				"      = write `login.localhost:8443`, unless something in front forwards 443\n"},
+		"portal at another port": {with("  portal: login.example.com", "  portal: login.localhost:9443\n  https: ':8443'"),
+			"at https://login.localhost:9443, but the gateway listens on :8443"},
+		"portal with the port":  {with("  portal: login.example.com", "  portal: login.localhost:8443\n  https: ':8443'"), ""},
+		"one listener of two":   {with("  portal: login.example.com", "  portal: login.localhost\n  https: [':8443', '127.0.0.1:443']"), ""},
+		"a free port":           {with("  portal: login.example.com", "  portal: login.localhost\n  https: '127.0.0.1:0'"), ""},
+		"a balancer in front":   {with("  portal: login.example.com", "  portal: login.localhost\n  https: ''\n  plain: ':8080'\n  trusted_proxies: [192.0.2.1]", "127.0.0.1:8080", "127.0.0.1:8081"), ""},
+		"everything is public":  {with("    hosts:", "    public: [/]\n    hosts:"), "sallyport.yaml:13:14: everything on this route is public"},
+		"a public path":         {with("    hosts:", "    public: [/assets/]\n    hosts:"), ""},
+		"upstream is the host":  {with("http://127.0.0.1:8080", "https://App.example.com"), `"App.example.com" is a host that this gateway serves`},
+		"upstream is the port":  {with("http://127.0.0.1:8080", "https://localhost"), "the gateway itself listens on port 443"},
+		"upstream by the http":  {with("http://127.0.0.1:8080", "http://127.0.0.1"), "the gateway itself listens on port 80"},
+		"upstream on the inner": {with("http://127.0.0.1:8080", "http://10.0.0.5"), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := warned(t, dir, c.text)
+			if !strings.Contains(got, c.want) || c.want == "" && got != "" {
+				t.Errorf("%q is not in:\n%s", c.want, got)
+			}
+		})
+	}
+}

@@ -25,7 +25,9 @@ type ref struct {
 }
 
 // exists tells what must be there when the gateway starts; the rest is made.
-func (r ref) exists() bool { return strings.HasSuffix(r.path, "_file") }
+func (r ref) exists() bool {
+	return strings.HasSuffix(r.path, "_file") || strings.HasPrefix(r.path, cataloguePath)
+}
 
 // secret tells whether the file holds a secret: the setting without `_file` is
 // one, or it is the key of a certificate.
@@ -38,8 +40,11 @@ func (r ref) secret() bool {
 	return false
 }
 
+// cataloguePath begins the paths of catalogue files.
+const cataloguePath = "ui.catalogues["
+
 // findRefs returns the settings that name files: every `*_file` and `*_dir`, and
-// the two whose keys are plain.
+// the few whose keys are plain.
 func (c *Config) findRefs() []ref {
 	var out []ref
 	walkRefs(reflect.ValueOf(c).Elem(), "", &out)
@@ -73,7 +78,7 @@ func walkRefs(v reflect.Value, path string, out *[]ref) {
 
 func namesFile(path string) bool {
 	return strings.HasSuffix(path, "_file") || strings.HasSuffix(path, "_dir") ||
-		path == "store.sqlite" || path == "audit.file"
+		path == "store.sqlite" || path == "audit.file" || strings.HasPrefix(path, cataloguePath)
 }
 
 // absolute makes relative paths those in the folder of the routing file, so that
@@ -137,6 +142,7 @@ func (c *Config) checkFiles(errs *Errors, s *shape) sallyport.FieldErrors {
 		checkMode(&faults, &doubts, r, info.Mode())
 		checkContent(&faults, r)
 	}
+	c.checkCatalogues(&faults, &doubts, s)
 	if !s.reported("tls") {
 		c.checkPairs(&faults, &doubts)
 	}
@@ -164,6 +170,29 @@ func checkFolder(faults *sallyport.FieldErrors, r ref) {
 		faults.Add(r.path, "create the folder, owned by the user that runs the gateway", "%s: %v", dir, reason(err))
 	} else if !info.IsDir() {
 		faults.Add(r.path, "name a file in a folder that is there", "%s is not a folder", dir)
+	} else if strings.HasSuffix(r.path, "_dir") {
+		checkMakable(faults, r, dir)
+	}
+}
+
+// checkMakable faults a folder of the gateway's own that it could not write to,
+// or not make in dir. Without this it would fail at the start, and not say which
+// setting to look at.
+func checkMakable(faults *sallyport.FieldErrors, r ref, dir string) {
+	const hint = "name a folder that the gateway's user may write to, such as `/var/lib/sallyport/certificates`"
+	switch info, err := os.Stat(*r.file); {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := writable(dir); err != nil {
+			faults.Add(r.path, hint, "%s cannot be made: %s: %v", *r.file, dir, err)
+		}
+	case err != nil:
+		faults.Add(r.path, hint, "%s: %v", *r.file, reason(err))
+	case !info.IsDir():
+		faults.Add(r.path, hint, "%s is not a folder", *r.file)
+	default:
+		if err := writable(*r.file); err != nil {
+			faults.Add(r.path, hint, "%s cannot be written to: %v", *r.file, err)
+		}
 	}
 }
 

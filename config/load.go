@@ -68,37 +68,48 @@ func reason(err error) error {
 // load does the work of Load on a text that was read from the file abs, called
 // name in faults.
 func load(name, abs string, text []byte, env Env) (*Config, error) {
+	c, _, errs := read(name, abs, text, env)
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	return c, nil
+}
+
+// read returns the settings as far as they could be read, and every fault. The
+// shape is nil, and so are the settings, where the file as a whole cannot be
+// understood.
+func read(name, abs string, text []byte, env Env) (*Config, *shape, Errors) {
 	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
 	src := newSource(name, string(text))
 	top, errs := parse(src, text)
 	if errs != nil {
-		return nil, src.finish(errs)
+		return nil, nil, src.finish(errs)
 	}
 	s := newShape(src, env)
 	s.prepare(top, "", false)
 	if e := wrongVersion(s, top); e != nil {
-		return nil, src.finish(Errors{e})
+		return nil, nil, src.finish(Errors{e})
 	}
 	s.nodes[""] = top
 	if !s.value(top, reflect.TypeFor[Config](), "") {
-		return nil, src.finish(s.errs)
+		return nil, nil, src.finish(s.errs)
 	}
 
 	c := Default()
 	if err := s.decode(c, top); err != nil {
-		return nil, src.finish(append(s.errs, err))
+		return nil, nil, src.finish(append(s.errs, err))
 	}
 	c.origin.file = abs
 	c.absolute(filepath.Dir(abs))
 	c.derive(filepath.Dir(abs))
 	s.add(&s.errs, append(c.Validate(), s.emptyAllow(c)...))
-	s.add(&c.origin.warnings, append(c.checkFiles(&s.errs, s), c.doubtGroups()...))
+	s.add(&c.origin.warnings, append(c.checkFiles(&s.errs, s), c.doubts()...))
 	if len(s.errs) > 0 {
-		return nil, src.finish(s.errs)
+		return c, s, src.finish(s.errs)
 	}
 	c.origin.warnings = src.finish(c.origin.warnings)
 	c.ResolveGroups()
-	return c, nil
+	return c, s, nil
 }
 
 // wrongVersion looks at the version first: a file of another version has other
@@ -173,7 +184,8 @@ func (s *shape) add(to *Errors, faults sallyport.FieldErrors) {
 			continue
 		}
 		n := s.nearestNode(f.Path)
-		*to = append(*to, s.src.errorAt(n.Line, n.Column, s.length(n), f.Path, s.conceal(n, f.Msg), s.conceal(n, f.Hint)))
+		msg, hint := s.named(f.Msg), s.named(f.Hint)
+		*to = append(*to, s.src.errorAt(n.Line, n.Column, s.length(n), f.Path, s.conceal(n, msg), s.conceal(n, hint)))
 	}
 	for _, f := range faults {
 		s.mark(f.Path)

@@ -128,6 +128,13 @@ func syntaxErrors(src *source, err error) Errors {
 	if mark.Line == 0 {
 		mark = le.Mark
 	}
+	for _, line := range []int{mark.Line, mark.Line - 1} {
+		// A key without its space makes a text of the line, and a fault of the next.
+		if m := gluedKey.FindStringSubmatch(src.line(line)); len(m) == 2 && isKey(m[1]) {
+			return Errors{src.errorAt(line, 1+strings.Index(src.line(line), m[1]), len(m[1])+1, "", "not YAML: no space after `"+m[1]+":`",
+				"write a space after `"+m[1]+":`")}
+		}
+	}
 	return Errors{src.errorAt(mark.Line, mark.Column, 1, "", "not YAML: "+msg, hint)}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -20,7 +21,7 @@ func (s *shape) scalar(n *yaml.Node, k kind, path, expected string) bool {
 		s.fault(n, path, "put it in quotes if it is one", "%s needs a text, found %s", name, nodeKind(n))
 		return false
 	case isNull(n):
-		s.fault(n, path, "write "+expected+", or remove the key", "%s has no value", name)
+		s.fault(n, path, cmp.Or(s.commentHint(n), "write "+expected+", or remove the key"), "%s has no value", name)
 		return false
 	}
 	value, tag, problem := convert(n, k, s.expanded[n] != "")

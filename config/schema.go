@@ -10,6 +10,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"sallyport"
+	"sallyport/challenge"
 	"sallyport/internal/secret"
 	"sallyport/proxy/upstream"
 )
@@ -46,11 +47,12 @@ func scalarSchemas() map[reflect.Type]*jsonschema.Schema {
 			{Type: "string", Pattern: `^(0|[0-9]+d|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+|.*\$\{.*)$`},
 			{Const: jsonschema.Ptr[any](0)},
 		}},
-		reflect.TypeFor[secret.String]():      {Types: []string{"string", "number"}},
-		reflect.TypeFor[Listen]():             oneOrMany,
-		reflect.TypeFor[upstream.Addresses](): oneOrMany,
-		reflect.TypeFor[sallyport.State]():    enum(sallyport.StateDisabled, sallyport.StateEnabled, sallyport.StateEnforced),
-		reflect.TypeFor[sallyport.Kind]():     enum(sallyport.KindTOTP, sallyport.KindRecovery),
+		reflect.TypeFor[secret.String]():         {Types: []string{"string", "number"}},
+		reflect.TypeFor[Listen]():                oneOrMany,
+		reflect.TypeFor[upstream.Addresses]():    oneOrMany,
+		reflect.TypeFor[sallyport.State]():       enum(sallyport.StateDisabled, sallyport.StateEnabled, sallyport.StateEnforced),
+		reflect.TypeFor[sallyport.Kind]():        enum(sallyport.KindTOTP, sallyport.KindRecovery),
+		reflect.TypeFor[challenge.Requirement](): enum(challenge.RequireTrustedLocation),
 	}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -21,6 +22,7 @@ type shape struct {
 	nodes    map[string]*yaml.Node
 	bad      map[string]bool // paths of reported faults
 	above    map[string]bool // paths of the sections that hold one
+	strays   bool            // a key stands where no such key exists, nor one like it
 	expanded map[*yaml.Node]string
 	widths   map[*yaml.Node]int // characters that a scalar takes on its line
 	// variables that were put in.
@@ -216,7 +218,11 @@ func (s *shape) mapping(n *yaml.Node, path, expected string) bool {
 		*n = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: n.Line, Column: n.Column}
 	}
 	if n.Kind != yaml.MappingNode {
-		s.fault(n, path, "write "+expected, "%s needs keys of its own, found %s", label(path), nodeKind(n))
+		hint := "write " + expected
+		if glued := s.gluedKey(s.text(n)); glued != "" {
+			hint = "write a space after `" + glued + "`"
+		}
+		s.fault(n, path, hint, "%s needs keys of its own, found %s", label(path), nodeKind(n))
 		return false
 	}
 	return true
@@ -230,7 +236,7 @@ func (s *shape) section(n *yaml.Node, fields []field, path string) bool {
 	for _, f := range fields {
 		keys = append(keys, f.Key)
 	}
-	if !s.mapping(n, path, "its keys on lines of their own, further in: "+codes(keys)) {
+	if !s.mapping(n, path, s.sectionHint(n, fields, keys, path)) {
 		return false
 	}
 	seen := map[string]int{}
@@ -305,6 +311,7 @@ func (s *shape) unknown(k *yaml.Node, keys []string, path string) string {
 		s.fault(k, full, "", "unknown key `%s`, did you mean `%s`?", k.Value, near)
 		return near
 	}
+	s.strays = true
 	hint := "keys here: " + codes(keys)
 	if home := s.homes(k.Value); home != "" {
 		hint = fmt.Sprintf("`%s` belongs to %s: check the indentation", k.Value, home)
@@ -359,7 +366,7 @@ func (s *shape) identity(n *yaml.Node, t reflect.Type, path string) bool {
 	variant := variantType(typ.Value)
 	if variant == nil {
 		hint := "types: " + codes(identityTypes())
-		if near := nearest(typ.Value, identityTypes()); near != "" {
+		if near := cmp.Or(nearest(typ.Value, identityTypes()), typeSynonym(typ.Value)); near != "" {
 			hint = "did you mean `" + near + "`? " + hint
 		}
 		s.nodes[path+".type"] = typ

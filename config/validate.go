@@ -34,6 +34,7 @@ func (c *Config) Validate() sallyport.FieldErrors {
 	c.validateAllow(&faults)
 	c.validateACMEHosts(&faults)
 	c.validateMFA(&faults)
+	faults = append(faults, c.Registration.Validate(c.trustsSomewhere()).Under("registration")...)
 	c.validateLogs(&faults)
 	faults = append(faults, c.Store.Validate().Under("store")...)
 	faults = append(faults, c.Session.Validate().Under("session")...)
@@ -49,7 +50,7 @@ func (c *Config) Validate() sallyport.FieldErrors {
 	if len(c.Routes) == 0 {
 		faults.Add("routes", "such as `- {name: app, hosts: [app.example.com], upstream: http://127.0.0.1:8080}`", "there are no routes")
 	}
-	for _, f := range proxy.Validate(c.Routes, c.PortalOrigin()) {
+	for _, f := range c.plainer(proxy.Validate(c.Routes, c.PortalOrigin())) {
 		// The portal's own faults are told above, in the words of this section.
 		if f.Path != "server.portal" {
 			faults = append(faults, f)
@@ -104,7 +105,7 @@ func (s *Server) validateListeners(faults *sallyport.FieldErrors) {
 				path = index(path, i)
 			}
 			if !isListen(a) {
-				faults.Add(path, "write `:443` or `192.0.2.1:443`", "%q is not an address to listen on", a)
+				faults.Add(path, listenHint(a), "%q is not an address to listen on", a)
 				continue
 			}
 			if other, ok := seen[a]; ok && !strings.HasSuffix(a, ":0") {
@@ -126,8 +127,7 @@ func isListen(a string) bool {
 	if err != nil {
 		return false
 	}
-	n, err := strconv.Atoi(port)
-	if err != nil || n < 0 || n > 65535 {
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
 		return false
 	}
 	_, ipErr := netip.ParseAddr(host)
@@ -165,7 +165,7 @@ func (s *Server) validatePortal(faults *sallyport.FieldErrors) {
 	case host != strings.ToLower(host):
 		faults.Add("server.portal", "write `"+strings.ToLower(s.Portal)+"`", "hosts are written in lower case")
 	case err != nil || n < 1 || n > 65535:
-		faults.Add("server.portal", hint, "%q is not a port", port)
+		faults.Add("server.portal", portHint, "%q is not a port", port)
 	}
 }
 
@@ -309,10 +309,18 @@ func (c *Config) validateMFA(faults *sallyport.FieldErrors) {
 	*faults = append(*faults, m.Throttle.Validate().Under("mfa.throttle")...)
 }
 
+// trustsSomewhere reports whether any address is trusted.
+func (c *Config) trustsSomewhere() bool {
+	return len(c.MFA.TrustedIPs) > 0 || slices.ContainsFunc(c.Locations, func(l policy.Location) bool {
+		return l.Trusted && len(l.Ranges) > 0
+	})
+}
+
 func (c *Config) validateUI(faults *sallyport.FieldErrors) {
+	known := c.languages(faults)
 	before := len(*faults)
 	*faults = append(*faults, c.UI.Validate().Under("ui")...)
-	if known := []string{"en", "ja"}; len(*faults) == before && !slices.Contains(known, strings.ToLower(c.UI.Language)) {
+	if len(*faults) == before && !slices.ContainsFunc(known, func(l string) bool { return strings.EqualFold(l, c.UI.Language) }) {
 		faults.Add("ui.language", among(c.UI.Language, known), "the pages are not there in %q", c.UI.Language)
 	}
 }

@@ -52,7 +52,7 @@ func (g *Gateway) build(cfg *config.Config) (*generation, error) {
 		return nil, err
 	}
 	ui, err := web.New(cfg.UI, web.Options{Portal: cfg.PortalOrigin(), Chosen: g.keepLanguage, Now: g.o.Now, Log: g.log},
-		challenge.Assets(), totp.Assets(), recovery.Assets(), account.Assets())
+		config.PageAssets()...)
 	if err != nil {
 		return nil, err
 	}

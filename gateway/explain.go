@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -43,7 +45,9 @@ type Explanation struct {
 
 // Stage is the decision once something has been shown.
 type Stage struct {
-	When     string          `json:"when"` // "signed out", "after the first factor", "after verification"
+	// When is "signed out", "after the first factor", "registering a first method"
+	// (where that is refused) or "after verification".
+	When     string          `json:"when"`
 	Decision policy.Decision `json:"decision"`
 }
 
@@ -64,6 +68,9 @@ func Explain(ctx context.Context, cfg *config.Config, db *store.DB, q Question) 
 	}
 	target, route, ok := lookUp(u)
 	if !ok {
+		if port, at := rightPort(cfg, lookUp, u); at != "" {
+			return nil, fmt.Errorf("%s: no route: the portal and apps are on port %s: %s", q.URL, port, at)
+		}
 		return nil, fmt.Errorf("%s: no route: the address must be https, of a configured host, and its path unambiguous", q.URL)
 	}
 	x := &Explanation{URL: q.URL, Route: route, Public: target.Public, Address: addresses.Class(q.Address)}
@@ -77,10 +84,45 @@ func Explain(ctx context.Context, cfg *config.Config, db *store.DB, q Question) 
 	}
 	facts.SignedIn, facts.Strength = true, sallyport.StrengthSingleFactor
 	x.Stages = append(x.Stages, Stage{"after the first factor", policy.Decide(facts)})
+	if !facts.Registered && cfg.Registration.Refuses(x.Address) {
+		x.Stages = append(x.Stages, Stage{"registering a first method", cfg.Registration.Refusal(x.Address, nil)})
+	}
 	// A lock stops sign-ins; what was verified before goes on.
 	facts.Strength, facts.Registered, facts.Locked = sallyport.StrengthMultifactor, true, false
 	x.Stages = append(x.Stages, Stage{"after verification", policy.Decide(facts)})
 	return x, nil
+}
+
+// rightPort returns the port and the address that would have had a route, where
+// only the port is wrong; "" otherwise.
+func rightPort(cfg *config.Config, lookUp func(*url.URL) (policy.Target, string, bool), u *url.URL) (port, at string) {
+	ports := []string{""}
+	for _, host := range append([]string{cfg.Server.Portal}, routeHosts(cfg)...) {
+		if _, port, err := net.SplitHostPort(host); err == nil && !slices.Contains(ports, port) {
+			ports = append(ports, port)
+		}
+	}
+	for _, port := range ports {
+		try := *u
+		if try.Host = u.Hostname(); strings.Contains(try.Host, ":") {
+			try.Host = "[" + try.Host + "]"
+		}
+		if port != "" {
+			try.Host += ":" + port
+		}
+		if _, _, ok := lookUp(&try); ok {
+			return cmp.Or(port, "443"), try.String()
+		}
+	}
+	return "", ""
+}
+
+func routeHosts(cfg *config.Config) []string {
+	var out []string
+	for _, r := range cfg.Routes {
+		out = append(out, r.Hosts...)
+	}
+	return out
 }
 
 // person fills in what the store knows of the user.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"sallyport"
@@ -171,5 +172,28 @@ func TestMappedGroups(t *testing.T) {
 		if d.Effect != want {
 			t.Errorf("%q: %v, want %v", group, d.Effect, want)
 		}
+	}
+}
+
+// An address that lacks the port, or has another, is told with the one that is
+// right; one with nothing right about it is not.
+func TestExplainWrongPort(t *testing.T) {
+	g := sallyporttest.New(t, sallyporttest.Options{})
+	cfg, err := config.Load(g.File, os.LookupEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	right, err := url.Parse(g.URL(sallyporttest.App, "/week?n=42"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, host := range []string{right.Hostname(), right.Hostname() + ":1"} {
+		_, err = gateway.Explain(t.Context(), cfg, g.Store(), gateway.Question{URL: "https://" + host + "/week?n=42"})
+		if err == nil || !strings.Contains(err.Error(), "the portal and apps are on port "+right.Port()+": "+right.String()) {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+	if _, err = gateway.Explain(t.Context(), cfg, g.Store(), gateway.Question{URL: "https://elsewhere.example:1/"}); err == nil || strings.Contains(err.Error(), "on port") {
+		t.Error(err)
 	}
 }

@@ -108,9 +108,21 @@ func bind(kind, addr string) (net.Listener, error) {
 	if errors.Is(err, fs.ErrPermission) {
 		hint = "ports below 1024 need a privilege: CAP_NET_BIND_SERVICE (see the systemd example), or use a higher port behind a forwarder"
 	}
-	return nil, fmt.Errorf("cannot listen: %w", errors.Join(&sallyport.FieldError{
-		Path: "server." + kind, Msg: fmt.Sprintf("%s: %v", addr, err), Hint: hint}, err))
+	return nil, &bindError{&sallyport.FieldError{Path: "server." + kind, Msg: fmt.Sprintf("%s: %v", addr, err), Hint: hint}, err}
 }
+
+// bindError is an address that could not be bound: the setting, and what the
+// system said, which stands in the setting's message already.
+type bindError struct {
+	setting *sallyport.FieldError
+	cause   error
+}
+
+// Error implements error.
+func (e *bindError) Error() string { return "cannot listen: " + e.setting.Error() }
+
+// Unwrap returns the setting and the cause.
+func (e *bindError) Unwrap() []error { return []error{e.setting, e.cause} }
 
 // fillTimeouts puts the defaults where zero would mean "at once" or "never".
 func fillTimeouts(t config.Timeouts) config.Timeouts {

@@ -17,10 +17,11 @@ import (
 	"sallyport"
 	"sallyport/identity"
 	"sallyport/internal/reqctx"
+	"sallyport/proxy/upstream"
 )
 
-// metrics are the figures of one node. Labels are routes, results and methods:
-// never a person, an address or a path.
+// metrics are the figures of one node. Labels are routes, upstreams, results and
+// methods: never a person, a client's address or a path.
 type metrics struct {
 	registry      *prometheus.Registry
 	requests      *prometheus.CounterVec
@@ -148,7 +149,42 @@ func (g *Gateway) watchMetrics() {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sallyport_store_behind_seconds",
 			Help: "Time since this node last saw the store's changes."}, func() float64 { return g.sessions.Stats().Behind.Seconds() }),
 		&expiries{g: g},
+		&upstreams{g: g},
 	)
+}
+
+// upstreams is a collector: the state is read when it is asked for, from the
+// generation in force then.
+type upstreams struct{ g *Gateway }
+
+func upstreamDesc() *prometheus.Desc {
+	return prometheus.NewDesc("sallyport_upstream_healthy",
+		"0 while an upstream's health check fails or it could not be reached a moment ago, else 1.", []string{"route", "upstream"}, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (*upstreams) Describe(ch chan<- *prometheus.Desc) { ch <- upstreamDesc() }
+
+// Collect implements prometheus.Collector.
+func (u *upstreams) Collect(ch chan<- prometheus.Metric) {
+	gen := u.g.current.Load()
+	if gen == nil {
+		return
+	}
+	type label struct{ route, address string }
+	healthy := map[label]float64{} // an address may be listed twice, for more of the load
+	gen.proxy.EachUpstream(func(route string, s upstream.State) {
+		at := label{route, s.Address}
+		if was, ok := healthy[at]; s.Healthy && (!ok || was == 1) {
+			healthy[at] = 1
+		} else {
+			healthy[at] = 0
+		}
+	})
+	desc := upstreamDesc()
+	for at, v := range healthy {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, at.route, at.address)
+	}
 }
 
 // expiries is a collector: hosts may change with each reload.

@@ -154,7 +154,7 @@ func (p *pages) firstDay(name string) (secret string) {
 	secret = page.Secret()
 	p.allowed = append(p.allowed, secret, regexp.MustCompile(`.{4}`).ReplaceAllString(secret, "$0 ")[:len(secret)/4*5-1])
 	p.look("register", page, 200, "")
-	p.look("register, no code", page.Form("code").Submit("code", "1"), 422, "")
+	p.look("register, no code", page.Form("code").Submit("code", "1"), 422, sallyport.CodeRegistrationCode)
 	p.look("register, wrong code", page.Form("code").Submit("code", "000000"), 403, sallyport.CodeRegistrationCode)
 	page = page.Form("code").Submit("code", sallyporttest.Code(p.t, secret, p.g.Clock.Now()))
 	p.allowed = append(p.allowed, page.RecoveryCodes()...)
@@ -169,6 +169,7 @@ func (p *pages) secondDay(name, secret string) {
 	p.b = p.browser()
 	p.g.Clock.Advance(31 * time.Second)
 	page := p.look("verify", p.b.SignIn(home, name, password), 200, "")
+	p.look("verify, no code", page.Form("code").Submit("code", "1"), 422, sallyport.CodeWrongCode)
 	p.look("verify, wrong code", page.Form("code").Submit("code", "000000"), 403, sallyport.CodeWrongCode)
 	for _, l := range page.Links() {
 		if strings.Contains(l, "method=recovery") {

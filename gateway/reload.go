@@ -53,14 +53,15 @@ func (g *Gateway) Reload(ctx context.Context, why string) (err error) {
 	result, after := audit.Success, ""
 	defer func() {
 		g.metrics.reloaded(g.o.Now(), err == nil)
+		reason := why
 		if err != nil {
-			result = audit.Failure
+			result, reason = audit.Failure, why+": "+oneLine(err)
 			g.log.Error("the routing file is not in force; the gateway goes on with the one before", "why", why, "error", err)
 		} else {
 			g.log.Info("the routing file is in force", "why", why)
 		}
 		ev := audit.New(g.o.Now(), audit.ConfigReloaded, result)
-		ev.Actor, ev.Reason, ev.After = "system", why, after
+		ev.Actor, ev.Reason, ev.After = "system", reason, after
 		if err := g.db.AppendEvents(ctx, ev); err != nil {
 			g.log.Error("cannot record the reload", "error", err)
 		}
@@ -86,6 +87,17 @@ func (g *Gateway) Reload(ctx context.Context, why string) (err error) {
 		g.log.Warn("routing file", "warning", w.Error())
 	}
 	return nil
+}
+
+// oneLine is an error for a field of an event: a file can have thousands of
+// faults, and the first few say where to look. The log has them all.
+func oneLine(err error) string {
+	const most = 1000
+	text := []rune(strings.ReplaceAll(err.Error(), "\n", "; "))
+	if len(text) > most {
+		text = append(text[:most], '…')
+	}
+	return string(text)
 }
 
 // LoadFile returns a function that loads the routing file at path.

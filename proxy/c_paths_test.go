@@ -196,3 +196,12 @@ func FuzzPath(f *testing.F) {
 		}
 	})
 }
+
+// C1: an HTTP/2 client can send a query that would split the request line.
+func TestC1QueryThatSplitsTheRequestLine(t *testing.T) {
+	for query, good := range map[string]bool{"a=b+c&d=%20": true, "caf\u00e9": true, "a b HTTP/1.0": false, "a\tb": false, "a\x7fb": false} {
+		if _, err := cleanPath(&url.URL{Path: "/x", RawQuery: query}); (err == nil) != good {
+			t.Errorf("%q: %v", query, err)
+		}
+	}
+}

@@ -9,8 +9,9 @@ type Route struct {
 	Name string `yaml:"name" json:"name"`
 	// Label is what the sign-in pages call the app. Default: the first host.
 	Label string `yaml:"label,omitempty" json:"label,omitempty"`
-	// Hosts under which browsers reach it. `*.example.com` stands for one label.
-	// At least one; the portal's host cannot be one.
+	// Hosts under which browsers reach it. `*.example.com` stands for one label. A
+	// host may carry a port (`host:port`), where browsers use another than the
+	// portal's. At least one; the portal's host cannot be one.
 	Hosts []string `yaml:"hosts" json:"hosts"`
 	// Path prefix, matched at a segment boundary; the longest prefix wins.
 	// Default: `/`.

@@ -39,6 +39,11 @@ func cleanPath(u *url.URL) (string, error) {
 			return "", err
 		}
 	}
+	for i := 0; i < len(u.RawQuery); i++ {
+		if c := u.RawQuery[i]; c <= ' ' || c == 0x7f {
+			return "", errPathControl // an HTTP/2 client can send what splits a request line
+		}
+	}
 	start := 1
 	for i := 1; i <= len(path); i++ {
 		if i < len(path) && path[i] != '/' {

@@ -28,7 +28,7 @@ type Proxy struct {
 	portal       string // host name without port
 	portalHost   string // as browsers write it
 	portalOrigin string
-	upstreams    []*upstream.Upstream
+	upstreams    []routeUpstream
 	trusted      trusted
 	strip        *stripper
 	addresses    *policy.Addresses
@@ -43,6 +43,12 @@ type Proxy struct {
 	buffers      *lineBuffers
 	metrics      Metrics
 	now          func() time.Time
+}
+
+// routeUpstream is the upstream of the route of that name.
+type routeUpstream struct {
+	*upstream.Upstream
+	route string
 }
 
 // New builds a proxy; it starts nothing and connects to nothing. Faults of routes
@@ -106,7 +112,7 @@ func (p *Proxy) addRoutes(o Options, portalPort string) error {
 		} else if err != nil {
 			return fmt.Errorf("route %s: %w", c.Name, err)
 		}
-		p.upstreams = append(p.upstreams, up)
+		p.upstreams = append(p.upstreams, routeUpstream{up, c.Name})
 		rt := newRoute(c, up)
 		for _, h := range c.Hosts {
 			if err := p.addHost(h, portalPort, rt); err != nil {
@@ -165,6 +171,15 @@ func (p *Proxy) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { <-ctx.Done(); return nil })
 	return g.Wait()
+}
+
+// EachUpstream calls f with the state of every upstream address of every route.
+func (p *Proxy) EachUpstream(f func(route string, s upstream.State)) {
+	for _, u := range p.upstreams {
+		for _, s := range u.States() {
+			f(u.route, s)
+		}
+	}
 }
 
 // Close lets go of idle connections, and of those in use once they are done.

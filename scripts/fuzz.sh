@@ -13,6 +13,7 @@ long=(
   proxy:FuzzPath               # normalisation of paths
   proxy:FuzzForwardedFor       # forwarded headers
   config:FuzzLoad              # the configuration
+  proxy/upstream:FuzzAnswer    # what an upstream sends
 )
 
 targets=()

@@ -10,7 +10,6 @@ import (
 
 	"sallyport"
 	"sallyport/audit"
-	"sallyport/internal/reqctx"
 )
 
 func isGone(err error) bool {
@@ -44,21 +43,15 @@ func (m *Manager) PeekDevice(r *http.Request, user sallyport.UserID) (*sallyport
 
 // UseDevice judges the remembered device that this browser shows for the user,
 // and sets the rotated token. nil: verification is needed. A token that had been
-// rotated out kills the device and is reported.
-func (m *Manager) UseDevice(w http.ResponseWriter, r *http.Request, user sallyport.UserID) (*sallyport.Device, error) {
+// rotated out kills the device and is reported. used or stolen is written with
+// what became of it.
+func (m *Manager) UseDevice(w http.ResponseWriter, r *http.Request, user sallyport.UserID, used, stolen audit.Event) (*sallyport.Device, error) {
 	name := m.deviceCookie(user)
 	token, ok := m.cookies.read(r, name)
 	if !ok || m.limits.Load().device <= 0 {
 		return nil, nil
 	}
 	now, next := m.now(), sallyport.NewToken()
-	used, stolen := audit.New(now, audit.DeviceUsed, audit.Success), audit.New(now, audit.DeviceStolen, audit.Denied)
-	used.UserID, used.Actor = user, "user"
-	stolen.UserID, stolen.Actor, stolen.Reason = user, "system", "token-reused"
-	for _, ev := range []*audit.Event{&used, &stolen} {
-		ev.Address, ev.UserAgent = clientAddress(r), clip(r.UserAgent(), 512)
-		ev.CorrelationID = reqctx.From(r.Context()).CorrelationID
-	}
 	d, outcome, err := m.store.UseDevice(r.Context(), sallyport.DeviceUse{
 		Token: sallyport.HashToken(token), Next: sallyport.HashToken(next), UserID: user, Now: now,
 	}, used, stolen)

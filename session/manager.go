@@ -159,7 +159,8 @@ func (m *Manager) fetch(ctx context.Context, k cacheKey, value string, now time.
 	// Other nodes write last-seen up to a minute behind.
 	if now.Sub(e.seen.last()) > m.limits.Load().idle+touchEvery {
 		ev := audit.New(now, audit.SessionExpired, audit.Expired)
-		ev.SessionID, ev.UserID, ev.Actor, ev.Reason = g.Session.ID, g.User.ID, "system", "idle"
+		ev.SessionID, ev.Actor, ev.Reason = g.Session.ID, "system", "idle"
+		describe(&ev, g.User)
 		return nil, m.store.RevokeSession(ctx, g.Session.ID, now, ev)
 	}
 	e.seen.touch(now)
@@ -215,7 +216,8 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, s SignIn) (*sal
 func (m *Manager) begin(r *http.Request, old *sallyport.Grant, t *sallyport.HostToken, s SignIn, now time.Time) error {
 	if old != nil {
 		ev := audit.New(now, audit.SessionRevoked, audit.Success)
-		ev.SessionID, ev.UserID, ev.Actor, ev.Reason = old.Session.ID, old.User.ID, "user", "signed-in-anew"
+		ev.SessionID, ev.Actor, ev.Reason = old.Session.ID, "user", "signed-in-anew"
+		describe(&ev, old.User)
 		if err := m.store.RevokeSession(r.Context(), old.Session.ID, now, ev); err != nil {
 			return err
 		}
@@ -282,6 +284,11 @@ func mergeProofs(old, add []sallyport.Proof) []sallyport.Proof {
 		}
 	}
 	return out
+}
+
+// describe says whom an event concerns.
+func describe(ev *audit.Event, u sallyport.User) {
+	ev.UserID, ev.UserName, ev.Name, ev.Email = u.ID, u.Name, u.DisplayName, u.Email
 }
 
 func clip(s string, n int) string {

@@ -398,6 +398,10 @@ func TestIdleAndAbsoluteLimits(t *testing.T) {
 	if g, err := b.load(portal); g != nil || err != nil {
 		t.Errorf("idle for over an hour and still signed in (%v)", err)
 	}
+	ended, err := w.db.Events(t.Context(), audit.Filter{Kind: audit.SessionExpired})
+	if err != nil || len(ended) != 1 || ended[0].UserName != w.user.Name || ended[0].UserID != w.user.ID || ended[0].SessionID == "" {
+		t.Errorf("the log says of the end: %+v (%v)", ended, err)
+	}
 	b = w.browser()
 	b.signIn(w.user, sallyport.KindPassword)
 	for range 13 {
@@ -537,7 +541,8 @@ func TestRememberedDevice(t *testing.T) {
 	}
 	use := func(x *browser, u sallyport.User) *sallyport.Device {
 		rec := httptest.NewRecorder()
-		d, err := w.m.UseDevice(rec, x.request("POST", portal, nil), u.ID)
+		d, err := w.m.UseDevice(rec, x.request("POST", portal, nil), u.ID,
+			audit.New(w.now, audit.DeviceUsed, audit.Success), audit.New(w.now, audit.DeviceStolen, audit.Denied))
 		if err != nil {
 			t.Fatal(err)
 		}

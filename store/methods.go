@@ -125,8 +125,9 @@ func (db *DB) RenameMethod(ctx context.Context, user sallyport.UserID, id sallyp
 	})
 }
 
-// DeleteMethod deletes a method of the user.
-func (db *DB) DeleteMethod(ctx context.Context, user sallyport.UserID, id sallyport.MethodID, keepOne bool, events ...audit.Event) error {
+// DeleteMethod deletes a method of the user, and ends the sessions that it proved
+// but by, the one in which it is deleted ("" for none). events is told how many.
+func (db *DB) DeleteMethod(ctx context.Context, user sallyport.UserID, id sallyport.MethodID, keepOne bool, by sallyport.SessionID, events func(ended int) []audit.Event) error {
 	return db.change(ctx, "delete method", func(t *tx) error {
 		var kind sallyport.Kind
 		err := t.query(`DELETE FROM methods WHERE id = $1 AND user_id = $2 RETURNING kind`, string(id), string(user)).scan(&kind)
@@ -144,15 +145,22 @@ func (db *DB) DeleteMethod(ctx context.Context, user sallyport.UserID, id sallyp
 				return fmt.Errorf("store: delete method: %w", sallyport.ErrLastMethod)
 			}
 		}
+		ended, err := t.endSessionsProvenBy(user, id, by)
+		if err != nil {
+			return err
+		}
 		t.changed(sallyport.ChangeUser, string(user))
-		return t.logInSession(events...)
+		if events == nil {
+			return nil
+		}
+		return t.logInSession(events(ended)...)
 	})
 }
 
 // ReplaceRecoveryCodes sets a user's recovery codes, given as keyed hashes, to the
 // set of the moment made. Kept a second time, a set would bring back the codes
-// that were used: the set in force is sallyport.ErrExists, an older one is
-// sallyport.ErrUsed.
+// that were used: the set in force is sallyport.ErrExists, any other that is not
+// newer is sallyport.ErrUsed.
 func (db *DB) ReplaceRecoveryCodes(ctx context.Context, user sallyport.UserID, hashes [][]byte, made time.Time, events ...audit.Event) error {
 	return db.change(ctx, "replace recovery codes", func(t *tx) error {
 		if err := t.newerThanCodes(user, hashes, made); err != nil {
@@ -171,7 +179,8 @@ func (db *DB) ReplaceRecoveryCodes(ctx context.Context, user sallyport.UserID, h
 	})
 }
 
-// newerThanCodes refuses a set of recovery codes that is the one in force, or older.
+// newerThanCodes refuses a set of recovery codes that is the one in force, or one
+// that is not newer.
 func (t *tx) newerThanCodes(user sallyport.UserID, hashes [][]byte, made time.Time) error {
 	var newest int64
 	err := t.query(`SELECT COALESCE(max(created_at), 0) FROM recovery_codes WHERE user_id = $1`, string(user)).scan(&newest)
@@ -188,10 +197,7 @@ func (t *tx) newerThanCodes(user sallyport.UserID, hashes [][]byte, made time.Ti
 			return fmt.Errorf("store: %s: the set in force: %w", t.op, sallyport.ErrExists)
 		}
 	}
-	if micros(made) == newest {
-		return nil
-	}
-	return fmt.Errorf("store: %s: a set that is older than the one in force: %w", t.op, sallyport.ErrUsed)
+	return fmt.Errorf("store: %s: a set that is not newer than the one in force: %w", t.op, sallyport.ErrUsed)
 }
 
 // UseRecoveryCode consumes one.

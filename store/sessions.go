@@ -193,6 +193,18 @@ func (t *tx) endSessionsOf(user sallyport.UserID, provider string, at time.Time)
 	return t.dropRevoked(user)
 }
 
+// endSessionsProvenBy revokes the user's sessions but except in which the method
+// was shown, and returns how many.
+func (t *tx) endSessionsProvenBy(user sallyport.UserID, method sallyport.MethodID, except sallyport.SessionID) (int, error) {
+	n, err := t.exec(`UPDATE sessions SET revoked_at = $4 WHERE user_id = $1 AND id <> $3 AND revoked_at = 0
+		AND id IN (SELECT session_id FROM tokens WHERE proofs LIKE '%"' || $2 || '"%')`,
+		string(user), string(method), string(except), t.at(time.Time{}))
+	if err != nil {
+		return 0, err
+	}
+	return n, t.dropRevoked(user)
+}
+
 // dropRevoked removes the tokens and hand-offs of the user's revoked sessions.
 func (t *tx) dropRevoked(user sallyport.UserID) error {
 	if _, err := t.exec(`DELETE FROM tokens WHERE session_id IN

@@ -24,9 +24,13 @@ type Config struct {
 	Color string `yaml:"color,omitempty" json:"color,omitempty"`
 	// TimeZone in which times are shown, such as `Asia/Tokyo`. Default: UTC.
 	TimeZone string `yaml:"time_zone,omitempty" json:"time_zone,omitempty"`
-	// Language when neither the user nor the browser says: `en` or `ja`.
-	// Default: `en`.
+	// Language when neither the user nor the browser says: `en`, `ja`, or one of
+	// `catalogues`. Default: `en`.
 	Language string `yaml:"language,omitempty" json:"language,omitempty"`
+	// Catalogues are TOML files with the texts of further languages, each named
+	// after its language, such as `fr.toml`; docs/operations.md says how to write
+	// one. Texts that one lacks are shown in English. Default: none.
+	Catalogues []string `yaml:"catalogues,omitempty" json:"catalogues,omitempty"`
 	// SupportText is shown under "I can't use any of these": whom to call.
 	// Default: a sentence that says to ask the administrator.
 	SupportText string `yaml:"support_text,omitempty" json:"support_text,omitempty"`

@@ -37,6 +37,7 @@ type Restarter interface {
 // problem is a problem of RFC 9457, with our code and correlation ID. Its type is
 // left out and so is about:blank: the title is the status in words.
 type problem struct {
+	Type          string         `json:"type"`
 	Title         string         `json:"title"`
 	Status        int            `json:"status"`
 	Detail        string         `json:"detail"`
@@ -122,10 +123,10 @@ func (u *UI) home(r *http.Request, code sallyport.Code) (address string, ofApp b
 }
 
 func writeProblem(w http.ResponseWriter, r *http.Request, l *lang, p errorPage) {
-	body, err := json.Marshal(problem{Title: http.StatusText(p.Status), Status: p.Status, Detail: p.Text,
+	body, err := json.Marshal(problem{Type: "about:blank", Title: http.StatusText(p.Status), Status: p.Status, Detail: p.Text,
 		Code: p.Code, CorrelationID: p.CorrelationID})
 	if err != nil { // strings and a number: cannot be
-		body = []byte(`{"title":"Internal Server Error","status":500}`)
+		body = []byte(`{"type":"about:blank","title":"Internal Server Error","status":500}`)
 	}
 	h := w.Header()
 	harden(h)

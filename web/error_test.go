@@ -62,7 +62,7 @@ func TestProgramsGetProblems(t *testing.T) {
 		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
 			t.Fatalf("Accept %q: %v in %s", accept, err, w.Body)
 		}
-		want := map[string]any{"title": "Forbidden", "status": 403.0, "code": "SP-4001", "correlation_id": correlation,
+		want := map[string]any{"type": "about:blank", "title": "Forbidden", "status": 403.0, "code": "SP-4001", "correlation_id": correlation,
 			"detail": "Your account may not open this application."}
 		if w.Code != 403 || !equal(p, want) || w.Header().Get("Content-Type") != "application/problem+json" || w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("Accept %q: %d %v %v", accept, w.Code, p, w.Header())

@@ -40,6 +40,17 @@ func ErrorCodes() []sallyport.Code {
 	return out
 }
 
+// DescribeCode says what a code means and what the admin should do, as
+// docs/errors.md does; both are "" for a code that it does not have.
+func DescribeCode(code sallyport.Code) (meaning, admin string) {
+	for _, d := range errorDocs() {
+		if d.Code == code {
+			return d.Meaning, d.Admin
+		}
+	}
+	return "", ""
+}
+
 // ErrorsDocument returns docs/errors.md: the table of this package joined with the
 // English texts that users see.
 func (u *UI) ErrorsDocument() ([]byte, error) {
@@ -52,7 +63,7 @@ func (u *UI) ErrorsDocument() ([]byte, error) {
 		"Generated from `web/errordocs.go` and `web/catalog/en.toml`; change them there and run `go test ./web -update`.\n\n" +
 		"Every error page and every problem (RFC 9457) that Sallyport answers with carries one of these codes, which never change their " +
 		"meaning, and a request ID (correlation ID). The log and the audit log have the same ID: " +
-		"`sallyport audit list --json` shows what led to it.\n")
+		"`sallyport explain --correlation ID` shows what led to it.\n")
 	for _, f := range families() {
 		fmt.Fprintf(&b, "\n## %s\n", f.Title)
 		for _, d := range errorDocs() {

@@ -16,7 +16,7 @@ func signInDocs() []errorDoc {
 		{sallyport.CodeProviderRefused, "The OpenID provider answered with an error, or with a token that did not pass the checks (issuer, audience, nonce, signature, times).",
 			"The log has the cause. Usual ones: a wrong `client_id` or secret, an `issuer` that differs by a slash, clocks that are minutes apart, a person who is not assigned to the application there."},
 		{sallyport.CodeProviderUnavailable, "The directory or the OpenID provider could not be asked. Nobody was let in for that reason.",
-			"Check that the gateway reaches it (name, port, firewall, certificate). `/readyz` and the metrics show providers that are away."},
+			"Check that the gateway reaches it (name, port, firewall, certificate). The log names providers that are away each time `/readyz` is asked."},
 		{sallyport.CodeAccountNotLinked, "Somebody signed in at a provider for the first time under a name or address that a user already has. Names never link accounts.",
 			"When both belong to the same person, link them with `sallyport user link`; the audit event `sign-in.federated` or `sign-in.password` names provider, issuer and subject."},
 		{sallyport.CodePasswordExpired, "The directory accepted the password and said that it has expired.", "Let the person change it where passwords are changed in your organisation."},
@@ -25,7 +25,7 @@ func signInDocs() []errorDoc {
 		{sallyport.CodeAccountDisabled, "The directory accepted the password and said that the account is disabled.", "Enable the account in the directory, if the person should have it."},
 		{sallyport.CodeAccountLockedThere, "The directory accepted the password and said that the account is locked there.", "Unlock it in the directory. Sallyport’s own locks have another code and are lifted by `sallyport user unlock`."},
 
-		{sallyport.CodeWrongCode, "The verification code is not right. It was counted.", "If it happens to one person again and again, the clock of their phone is off; if to many, check the clock of the gateway."},
+		{sallyport.CodeWrongCode, "The verification code is not right. It was counted, unless it can be no code at all, such as one with a letter or a digit too few.", "If it happens to one person again and again, the clock of their phone is off; if to many, check the clock of the gateway."},
 		{sallyport.CodeUsedCode, "The code is right, but it, or a newer one, was used already. Codes work once.", "Nothing. If the person did not use it themselves, somebody may be reading their codes: revoke their sessions and let them register again."},
 		{sallyport.CodeVerificationLocked, "Too many wrong codes in a row (`mfa.lockout`). Only this lane is locked: the remembered device, trusted addresses, or everything else.",
 			"Wait, or `sallyport user unlock`. The audit event `user.lockout` says where the attempts came from."},
@@ -39,6 +39,8 @@ func signInDocs() []errorDoc {
 		{sallyport.CodeLastMethod, "The person’s state (`enabled` or `enforced`) demands a verification method, and this was the last one.",
 			"For a lost phone, `sallyport user require-reregister`. To take the demand away, `sallyport user set-state NAME disabled`."},
 		{sallyport.CodeBadMethodName, "A name is empty, longer than 64 characters, or has invisible characters.", "Nothing."},
+		{sallyport.CodeRegisterElsewhere, "Somebody who has no method yet wanted to register one, and `registration.require` asks for a trusted location (`mfa.trusted_ips`, or an entry of `locations` with `trusted: true`). The address was none, or could not be told.",
+			"Let the person register from there, on the security-info page (`/.sallyport/security-info` of the portal). If they were there, `sallyport explain --correlation ID` shows the address that the gateway saw: add it, or correct `server.trusted_proxies`."},
 	}
 }
 
@@ -66,7 +68,7 @@ func gatewayDocs() []errorDoc {
 		{sallyport.CodeUpstreamUnreachable, "The connection to the application failed: refused, reset, or its name does not resolve.", "Check that the application runs and that `upstream` is right, from the gateway’s machine (`curl -v`)."},
 		{sallyport.CodeUpstreamTimeout, "The application accepted the request and did not answer in time. It may still have acted on it.", "Look at the application’s own log. If it is slow by nature, raise the route’s time-outs."},
 		{sallyport.CodeUpstreamTLS, "The application’s certificate could not be verified, or no common TLS version was found.", "Give its CA in `upstream_tls.ca_file`, or renew its certificate. The log names what did not match."},
-		{sallyport.CodeUpstreamDown, "Every upstream of the route fails its health check.", "Check the applications and the route’s `health` settings; the metrics show each upstream’s state."},
+		{sallyport.CodeUpstreamDown, "Every upstream of the route fails its health check.", "Check the applications and the route’s `health` settings; the metric `sallyport_upstream_healthy` shows each upstream’s state."},
 		{sallyport.CodeMaintenance, "The route is switched to maintenance.", "Switch it back when the work is done."},
 		{sallyport.CodeUpstreamBroken, "The application’s answer is not HTTP, or its header is too large.", "The log has the cause; usual ones are a wrong port (TLS where none is expected, or the other way round) and hundreds of cookies."},
 

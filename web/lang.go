@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -37,9 +36,9 @@ type lang struct {
 	templates *template.Template
 }
 
-// loadCatalogues reads catalog/*.toml of every source. Any file may bring a
-// language; texts it lacks are shown in English.
-func loadCatalogues(sources []fs.FS) (*i18n.Bundle, error) {
+// loadCatalogues reads catalog/*.toml of every source, and the files that an admin
+// wrote. Any file may bring a language; texts it lacks are shown in English.
+func loadCatalogues(sources []fs.FS, added []string) (*i18n.Bundle, error) {
 	b := i18n.NewBundle(language.English)
 	b.RegisterUnmarshalFunc("toml", toml.Unmarshal)
 	seen := map[string]bool{}
@@ -66,6 +65,11 @@ func loadCatalogues(sources []fs.FS) (*i18n.Bundle, error) {
 			}
 		}
 	}
+	for _, file := range added {
+		if _, err := readCatalogue(b, file); err != nil {
+			return nil, err
+		}
+	}
 	return b, nil
 }
 
@@ -77,9 +81,8 @@ func (l *lang) text(key string, args map[string]any) (string, error) {
 		c.PluralCount = n
 	}
 	s, err := l.localizer.Localize(c)
-	var missing *i18n.MessageNotFoundErr
-	if errors.As(err, &missing) && s != "" {
-		return s, nil // English, in place of what this catalogue lacks
+	if s != "" {
+		return s, nil // with an error: English or the plain plural, in place of what this catalogue lacks
 	}
 	if err != nil {
 		return "", fmt.Errorf("text %q: %w", key, err)

@@ -32,6 +32,9 @@ type Page struct {
 	FormAction []string
 	// Wide pages have lists; others are one narrow card.
 	Wide bool
+	// OneLanguage pages have no language switch: to load them again would make
+	// something new, such as another set of codes.
+	OneLanguage bool
 	// User is the name of who is signed in, "" for nobody. With CSRF set, the page
 	// has a sign-out button.
 	User string

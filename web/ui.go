@@ -79,7 +79,7 @@ func New(cfg Config, o Options, sources ...fs.FS) (*UI, error) {
 
 // loadLanguages makes the languages of the catalogues, the default one first.
 func (u *UI) loadLanguages(sources []fs.FS) error {
-	bundle, err := loadCatalogues(sources)
+	bundle, err := loadCatalogues(sources, u.cfg.Catalogues)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ const (
 
 // Store is what recovery codes need of the store; see challenge.Store.
 type Store interface {
-	ReplaceRecoveryCodes(ctx context.Context, user sallyport.UserID, hashes [][]byte, at time.Time, events ...audit.Event) error
+	ReplaceRecoveryCodes(ctx context.Context, user sallyport.UserID, hashes [][]byte, made time.Time, events ...audit.Event) error
 	UseRecoveryCode(ctx context.Context, user sallyport.UserID, hash []byte, at time.Time) error
 	RecoveryCodesLeft(ctx context.Context, user sallyport.UserID) (int, error)
 }
@@ -139,8 +139,8 @@ func open(b []byte) ([]string, error) {
 	return codes, nil
 }
 
-// Register implements challenge.Method: the new set replaces the old one. It
-// needs no code.
+// Register implements challenge.Method: the new set, of the moment r.Now,
+// replaces the old one. It needs no code.
 func (m *Method) Register(ctx context.Context, r challenge.Registration) (sallyport.Method, error) {
 	codes, err := open(r.Pending)
 	if err != nil {

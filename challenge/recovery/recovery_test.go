@@ -43,8 +43,9 @@ func TestCodes(t *testing.T) {
 	now := time.Now()
 	old, oldCodes := propose(t, m, alice)
 	pending, codes := propose(t, m, alice)
-	for _, p := range [][]byte{old, pending} {
-		if _, err := m.Register(ctx, challenge.Registration{User: alice, Pending: p, Now: now}); err != nil {
+	for i, p := range [][]byte{old, pending} {
+		made := now.Add(time.Duration(i) * time.Second)
+		if _, err := m.Register(ctx, challenge.Registration{User: alice, Pending: p, Now: made}); err != nil {
 			t.Fatal(err)
 		}
 	}

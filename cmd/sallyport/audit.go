@@ -26,7 +26,7 @@ type AuditListCmd struct {
 	Result      string `help:"Only this result: success, failure, denied, interrupt or expired." enum:",success,failure,denied,interrupt,expired" default:""`
 	Kind        string `help:"Only this kind, such as sign-in.summary."`
 	Flow        string `help:"Only events of this flow."`
-	Correlation string `help:"Only events with this correlation ID, as on an error page."`
+	Correlation string `aliases:"request" help:"Only events with this request ID (correlation ID), as on an error page; --request is the same."`
 	Limit       int    `help:"At most this many." default:"1000"`
 }
 
@@ -73,7 +73,7 @@ func (a *AuditListCmd) Run(c *cli) error {
 		if ev.Address.IsValid() {
 			address = ev.Address.String()
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", when(ev.Time), ev.Kind, ev.Result, plain(ev.UserName), address, plain(ev.Reason), ev.Code, ev.CorrelationID)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", when(ev.Time), ev.Kind, ev.Result, plain(ev.UserName), address, reason(ev.Reason), ev.Code, ev.CorrelationID)
 	}
 	return w.Flush()
 }

@@ -17,7 +17,7 @@ type ConfigCmd struct {
 
 // ConfigCheckCmd is `sallyport config check`.
 type ConfigCheckCmd struct {
-	Config string `short:"c" help:"Routing file." default:"sallyport.yaml" placeholder:"FILE" env:"SALLYPORT_CONFIG"`
+	Config string `short:"c" help:"Routing file (default: sallyport.yaml in this folder)." default:"sallyport.yaml" placeholder:"FILE" env:"SALLYPORT_CONFIG"`
 	JSON   bool   `help:"Print JSON."`
 }
 
@@ -70,7 +70,7 @@ func count(n int, noun string) string {
 
 // ConfigShowCmd is `sallyport config show`.
 type ConfigShowCmd struct {
-	Config string `short:"c" help:"Routing file." default:"sallyport.yaml" placeholder:"FILE" env:"SALLYPORT_CONFIG"`
+	Config string `short:"c" help:"Routing file (default: sallyport.yaml in this folder)." default:"sallyport.yaml" placeholder:"FILE" env:"SALLYPORT_CONFIG"`
 }
 
 // Run prints the whole configuration; what it prints loads again.

@@ -71,9 +71,9 @@ func (d *DemoCmd) Run(c *cli) (err error) {
 	}
 	g, err := gateway.New(ctx, gateway.Options{Config: cfg, CreateStore: true, Log: log, Now: c.Now, Version: version()})
 	if err != nil {
-		var busy *net.OpError
-		if errors.As(err, &busy) && busy.Op == "listen" {
-			return fmt.Errorf("%w (another port: sallyport demo --port 9443)", err)
+		var setting *sallyport.FieldError
+		if errors.As(err, &setting) && setting.Path == "server.https" {
+			return fmt.Errorf("%w; choose another with --port", err)
 		}
 		return err
 	}
@@ -181,11 +181,12 @@ Try this:
      authenticator app: scan the code, or open the link on your phone.
   2. Keep the recovery codes; you arrive at the time sheet you asked for.
   3. Look at %s/headers: what the app is told about you.
-  4. Sign out, sign in again, tick "Don't ask again", and try once more.
+  4. Sign out (%s/.sallyport/sign-out),
+     sign in again, tick "Don't ask again", and try once more.
   5. Your security info: %s/.sallyport/security-info
 
 Ctrl-C stops everything and removes the folder.
-`, i.URL, i.Username, i.Password, i.Portal, i.CAFile, i.URL, i.Portal)
+`, i.URL, i.Username, i.Password, i.Portal, i.CAFile, i.URL, i.URL, i.Portal)
 }
 
 // demoServer is the protected app on a loopback port of its own.

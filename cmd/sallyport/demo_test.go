@@ -104,3 +104,33 @@ func TestDemo(t *testing.T) {
 		t.Errorf("the demo's folder is still there (%v)", err)
 	}
 }
+
+// A port that is taken: why, once, and what to do about it.
+func TestDemoPortInUse(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	var out, messages bytes.Buffer
+	code := run([]string{"demo", "--port", strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)},
+		&cli{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &messages, Now: time.Now})
+	if got := messages.String(); code != exitNo || out.Len() > 0 || strings.Count(got, "in use") != 1 || !strings.Contains(got, "; choose another with --port\n") {
+		t.Errorf("%d, %q, %q", code, out.String(), got)
+	}
+}
+
+// The instructions lead to what they name.
+func TestDemoInstructions(t *testing.T) {
+	var out bytes.Buffer
+	new(DemoCmd).print(&cli{Stdout: &out}, demoInfo{URL: "https://timesheet.localhost:8443", Portal: "https://login.localhost:8443"})
+	for _, want := range []string{"Sign out (https://timesheet.localhost:8443/.sallyport/sign-out)", "https://timesheet.localhost:8443/headers:",
+		"https://login.localhost:8443/.sallyport/security-info\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in:\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "%!") {
+		t.Error(out.String())
+	}
+}

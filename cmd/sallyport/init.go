@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"sallyport/config"
 	"sallyport/internal/seal"
@@ -58,7 +59,7 @@ func (i *InitCmd) Run(c *cli) (err error) {
 	}
 	cfg, err := config.Load(file, os.LookupEnv)
 	if err != nil {
-		return fmt.Errorf("check --portal, --host and --upstream: %w", err)
+		return i.blame(err)
 	}
 	db, err := openDB(context.Background(), c, cfg, true)
 	if err != nil {
@@ -70,6 +71,26 @@ func (i *InitCmd) Run(c *cli) (err error) {
 	fmt.Fprintln(c.Stdout, file)
 	i.next(c, cfg, file)
 	return nil
+}
+
+// blame turns faults of the file that was just made into those of the flags that
+// they came from: the file is gone again.
+func (i *InitCmd) blame(err error) error {
+	var faults config.Errors
+	if !errors.As(err, &faults) {
+		return err
+	}
+	var said []error
+	for _, f := range faults {
+		flag := "--portal, --host or --upstream"
+		for prefix, name := range map[string]string{"server.portal": "--portal", "routes[0].hosts": "--host", "routes[0].upstream": "--upstream"} {
+			if strings.HasPrefix(f.Path, prefix) {
+				flag = name
+			}
+		}
+		said = append(said, fmt.Errorf("%s: %s; %s", flag, f.Msg, f.Hint))
+	}
+	return usageError(errors.Join(said...).Error())
 }
 
 // writeNew writes a file that only its owner may read and that must not exist.

@@ -16,7 +16,7 @@ import (
 
 // ServeCmd is `sallyport serve`.
 type ServeCmd struct {
-	Config string `short:"c" help:"Routing file." default:"sallyport.yaml" placeholder:"FILE" env:"SALLYPORT_CONFIG"`
+	Config string `short:"c" help:"Routing file (default: sallyport.yaml in this folder)." default:"sallyport.yaml" placeholder:"FILE" env:"SALLYPORT_CONFIG"`
 }
 
 // Run serves until it is told to stop.
@@ -28,7 +28,7 @@ func (s *ServeCmd) Run(c *cli) error {
 	tuneMemory()
 	log, lines, flush := newLogger(c, cfg.Log)
 	defer flush()
-	slog.SetDefault(log)
+	takeLibraryLog(log)
 	for _, w := range cfg.Warnings() {
 		log.Warn("routing file", "warning", w.Error())
 	}

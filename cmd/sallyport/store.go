@@ -15,14 +15,42 @@ import (
 )
 
 // openStore opens the database of a routing file beside a running gateway. It
-// never creates or migrates one.
-func openStore(ctx context.Context, c *cli, file string) (*config.Config, *store.DB, error) {
-	cfg, err := config.Load(file, os.LookupEnv)
+// never creates or migrates one. Faults elsewhere in the file are told, and do not
+// keep an admin from acting.
+func openStore(ctx context.Context, c *cli, file string) (*config.Partial, *store.DB, error) {
+	part, err := loadPartly(c, file)
 	if err != nil {
 		return nil, nil, err
 	}
-	db, err := openDB(ctx, c, cfg, false)
-	return cfg, db, err
+	db, err := openDB(ctx, c, storeConfig(c, part), false)
+	return part, db, err
+}
+
+// loadPartly reads what opening the database takes, and prints the faults of the
+// rest as warnings.
+func loadPartly(c *cli, file string) (*config.Partial, error) {
+	part, err := config.LoadPartly(file, os.LookupEnv)
+	var faults config.Errors
+	if errors.As(err, &faults) && faults[0].Line > 0 { // the file was there
+		fmt.Fprintln(c.Stderr, "sallyport: this command must be sure of `version`, `store` and `secrets`:")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if n := len(part.Faults); n > 0 {
+		fmt.Fprintf(c.Stderr, "%s\nwarning: %s in %s, passed over: nothing that they touch is used\n",
+			part.Faults.Render(), count(n, "fault"), file)
+	}
+	return part, nil
+}
+
+// storeConfig is what openDB takes.
+func storeConfig(c *cli, part *config.Partial) *config.Config {
+	cfg, audited := part.ForStore()
+	if !audited {
+		fmt.Fprintln(c.Stderr, "warning: `audit` has a fault: events of this command go to the database alone, not to `audit.file`")
+	}
+	return cfg
 }
 
 func openDB(ctx context.Context, c *cli, cfg *config.Config, create bool) (*store.DB, error) {
@@ -46,50 +74,32 @@ func openDB(ctx context.Context, c *cli, cfg *config.Config, create bool) (*stor
 		Retention: gateway.Retention(cfg), Log: slog.New(slog.NewTextHandler(c.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 }
 
-// localEntry returns the identity entry of type local, nil if there is none.
-func localEntry(cfg *config.Config) *config.Identity {
-	for i := range cfg.Identity {
-		if cfg.Identity[i].Local != nil {
-			return &cfg.Identity[i]
-		}
-	}
-	return nil
-}
-
 // passwordProvider builds one provider of the config, for looking up accounts.
-func passwordProvider(cfg *config.Config, name string) (identity.PasswordProvider, func(), error) {
-	for i := range cfg.Identity {
-		if cfg.Identity[i].Name != name {
-			continue
-		}
-		if cfg.Identity[i].Local != nil { // its accounts are in our store, each with its user
-			return nil, nil, fmt.Errorf("accounts of %s belong to their users from the start: there is nothing to look up", name)
-		}
-		p, err := gateway.NewProvider(cfg.Identity[i], nil)
-		if err != nil {
-			return nil, nil, err
-		}
-		pp, ok := p.(identity.PasswordProvider)
-		if !ok {
-			return nil, nil, fmt.Errorf("%s cannot look up a sign-in name: give --subject", name)
-		}
-		return pp, func() { gateway.CloseProvider(p) }, nil
+func passwordProvider(entry *config.Identity) (identity.PasswordProvider, func(), error) {
+	p, err := gateway.NewProvider(*entry, nil)
+	if err != nil {
+		return nil, nil, err
 	}
-	return nil, nil, fmt.Errorf("no identity entry is called %q", name)
+	pp, ok := p.(identity.PasswordProvider)
+	if !ok {
+		return nil, nil, fmt.Errorf("%s cannot look up a sign-in name: give --subject", entry.Name)
+	}
+	return pp, func() { gateway.CloseProvider(p) }, nil
 }
 
 // MigrateCmd is `sallyport migrate`.
 type MigrateCmd struct {
-	Config string `short:"c" help:"Routing file." default:"sallyport.yaml" placeholder:"FILE" env:"SALLYPORT_CONFIG"`
+	Config string `short:"c" help:"Routing file (default: sallyport.yaml in this folder)." default:"sallyport.yaml" placeholder:"FILE" env:"SALLYPORT_CONFIG"`
 }
 
 // Run creates the database, or brings it up to this version.
 func (m *MigrateCmd) Run(c *cli) error {
 	ctx := context.Background()
-	cfg, err := config.Load(m.Config, os.LookupEnv)
+	part, err := loadPartly(c, m.Config)
 	if err != nil {
 		return err
 	}
+	cfg := storeConfig(c, part)
 	db, err := openDB(ctx, c, cfg, true)
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ type UserCmd struct {
 
 // adminFlags are the flags of every command that opens the store.
 type adminFlags struct {
-	Config string `short:"c" help:"Routing file." default:"sallyport.yaml" placeholder:"FILE" env:"SALLYPORT_CONFIG"`
+	Config string `short:"c" help:"Routing file (default: sallyport.yaml in this folder)." default:"sallyport.yaml" placeholder:"FILE" env:"SALLYPORT_CONFIG"`
 	Reason string `help:"Why; kept in the audit log." placeholder:"TEXT"`
 	JSON   bool   `help:"Print JSON."`
 }
@@ -53,14 +53,14 @@ type named struct {
 }
 
 // with opens the store of the routing file and hands the operations on users to do.
-func (f adminFlags) with(c *cli, do func(ctx context.Context, cfg *config.Config, users *admin.Users) error) error {
+func (f adminFlags) with(c *cli, do func(ctx context.Context, part *config.Partial, users *admin.Users) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cfg, db, err := openStore(ctx, c, f.Config)
+	part, db, err := openStore(ctx, c, f.Config)
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(ctx, cfg, admin.NewUsers(db, c.Now, actor(), f.Reason)), db.Close())
+	return errors.Join(do(ctx, part, admin.NewUsers(db, c.Now, actor(), f.Reason)), db.Close())
 }
 
 // actor names who runs a command, for the audit log.
@@ -83,13 +83,17 @@ type UserAddCmd struct {
 
 // Run adds the user.
 func (a *UserAddCmd) Run(c *cli) error {
-	return a.with(c, func(ctx context.Context, cfg *config.Config, users *admin.Users) error {
+	return a.with(c, func(ctx context.Context, part *config.Partial, users *admin.Users) error {
 		n := admin.NewUser{Name: a.Name, Email: a.Email, DisplayName: a.FullName, State: sallyport.State(a.State)}
 		if a.State == "" {
-			n.State = cfg.MFA.DefaultState
+			state, err := part.DefaultState()
+			if err != nil {
+				return err
+			}
+			n.State = state
 		}
 		if a.PasswordStdin {
-			pw, err := readPassword(ctx, c, cfg, a.Name, a.Email, a.FullName)
+			pw, err := readPassword(ctx, c, part, a.Name, a.Email, a.FullName)
 			if err != nil {
 				return err
 			}
@@ -105,16 +109,22 @@ func (a *UserAddCmd) Run(c *cli) error {
 
 // readPassword reads one line, checks it against the rule of the local provider,
 // and hashes it.
-func readPassword(ctx context.Context, c *cli, cfg *config.Config, names ...string) (*admin.Password, error) {
-	entry := localEntry(cfg)
-	if entry == nil {
+func readPassword(ctx context.Context, c *cli, part *config.Partial, names ...string) (*admin.Password, error) {
+	entry, err := part.Local()
+	if errors.Is(err, sallyport.ErrNotFound) {
 		return nil, errors.New("no identity entry of type local: there is nowhere to keep a password")
+	}
+	if err != nil {
+		return nil, err
 	}
 	line, err := bufio.NewReader(io.LimitReader(c.Stdin, 4096)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading the password: %w", err)
 	}
 	pw := strings.TrimRight(line, "\r\n")
+	if pw == "" {
+		return nil, errors.New("standard input was empty: the password is read from it, one line")
+	}
 	if err := entry.Local.Password.Check(pw, names...); err != nil {
 		return nil, err
 	}
@@ -156,7 +166,7 @@ type UserListCmd struct{ adminFlags }
 
 // Run lists the users.
 func (l *UserListCmd) Run(c *cli) error {
-	return l.with(c, func(ctx context.Context, _ *config.Config, users *admin.Users) error {
+	return l.with(c, func(ctx context.Context, _ *config.Partial, users *admin.Users) error {
 		all, err := users.List(ctx, "", 0)
 		if err != nil {
 			return err
@@ -186,7 +196,7 @@ type UserShowCmd struct{ named }
 
 // Run shows one user.
 func (s *UserShowCmd) Run(c *cli) error {
-	return s.with(c, func(ctx context.Context, _ *config.Config, users *admin.Users) error {
+	return s.with(c, func(ctx context.Context, _ *config.Partial, users *admin.Users) error {
 		d, err := users.Show(ctx, s.Name)
 		if err != nil {
 			return err
@@ -206,7 +216,7 @@ type UserSetStateCmd struct {
 
 // Run sets the state.
 func (s *UserSetStateCmd) Run(c *cli) error {
-	return s.with(c, func(ctx context.Context, _ *config.Config, users *admin.Users) error {
+	return s.with(c, func(ctx context.Context, _ *config.Partial, users *admin.Users) error {
 		u, err := users.SetState(ctx, s.Name, sallyport.State(s.State))
 		if err != nil {
 			return err
@@ -223,12 +233,12 @@ type UserSetPwCmd struct {
 
 // Run sets the password.
 func (s *UserSetPwCmd) Run(c *cli) error {
-	return s.with(c, func(ctx context.Context, cfg *config.Config, users *admin.Users) error {
+	return s.with(c, func(ctx context.Context, part *config.Partial, users *admin.Users) error {
 		u, err := users.Find(ctx, s.Name)
 		if err != nil {
 			return err
 		}
-		pw, err := readPassword(ctx, c, cfg, u.Name, u.Email, u.DisplayName)
+		pw, err := readPassword(ctx, c, part, u.Name, u.Email, u.DisplayName)
 		if err != nil {
 			return err
 		}
@@ -243,25 +253,31 @@ func (s *UserSetPwCmd) Run(c *cli) error {
 type UserLinkCmd struct {
 	named
 	Provider string `required:"" help:"Name of the identity entry."`
-	Subject  string `help:"The account's stable ID there (OIDC: the sub claim)." xor:"which" required:""`
-	Login    string `help:"The account's sign-in name there; looked up (LDAP)." xor:"which" required:""`
+	Subject  string `help:"The account's stable ID there (OIDC: the sub claim); this or --login." xor:"which"`
+	Login    string `help:"The account's sign-in name there, which is looked up (LDAP); this or --subject." xor:"which"`
 	Issuer   string `help:"Issuer of the subject, as the audit log names it (default: the one of the identity entry)."`
 }
 
 // Run links.
 func (l *UserLinkCmd) Run(c *cli) error {
-	return l.with(c, func(ctx context.Context, cfg *config.Config, users *admin.Users) error {
-		link := sallyport.Link{Provider: l.Provider, Subject: l.Subject, Username: l.Login}
-		var err error
-		if l.Subject != "" {
-			if link.Issuer, err = issuerOf(cfg, l.Provider); l.Issuer != "" {
-				link.Issuer = l.Issuer
-			}
-		} else {
-			link.Issuer, link.Subject, err = lookUp(ctx, cfg, l.Provider, l.Login)
-		}
+	if l.Subject == "" && l.Login == "" {
+		return usageError("say which account: --subject or --login")
+	}
+	return l.with(c, func(ctx context.Context, part *config.Partial, users *admin.Users) error {
+		entry, err := part.Provider(l.Provider)
 		if err != nil {
 			return err
+		}
+		if entry.Local != nil { // its accounts are in our store, each with its user
+			return fmt.Errorf("accounts of %s belong to their users from the start: there is nothing to link; `sallyport user set-password` gives a user one", l.Provider)
+		}
+		link := sallyport.Link{Provider: l.Provider, Subject: l.Subject, Username: l.Login}
+		if l.Subject == "" {
+			if link.Issuer, link.Subject, err = lookUp(ctx, entry, l.Login); err != nil {
+				return err
+			}
+		} else if link.Issuer = l.Issuer; link.Issuer == "" {
+			link.Issuer = issuerOf(entry)
 		}
 		if err := users.Link(ctx, l.Name, link); err != nil {
 			return err
@@ -271,25 +287,16 @@ func (l *UserLinkCmd) Run(c *cli) error {
 }
 
 // issuerOf returns what links of a provider carry as their issuer.
-func issuerOf(cfg *config.Config, provider string) (string, error) {
-	for i := range cfg.Identity {
-		e := &cfg.Identity[i]
-		switch {
-		case e.Name != provider:
-		case e.OIDC != nil:
-			return e.OIDC.Issuer, nil
-		case e.LDAP != nil:
-			return e.LDAP.BaseDN, nil
-		default:
-			return admin.LocalIssuer, nil
-		}
+func issuerOf(entry *config.Identity) string {
+	if entry.OIDC != nil {
+		return entry.OIDC.Issuer
 	}
-	return "", fmt.Errorf("no identity entry is called %q", provider)
+	return entry.LDAP.BaseDN
 }
 
 // lookUp asks a provider for the account of a sign-in name.
-func lookUp(ctx context.Context, cfg *config.Config, provider, login string) (issuer, subject string, err error) {
-	p, closeProvider, err := passwordProvider(cfg, provider)
+func lookUp(ctx context.Context, entry *config.Identity, login string) (issuer, subject string, err error) {
+	p, closeProvider, err := passwordProvider(entry)
 	if err != nil {
 		return "", "", err
 	}
@@ -299,7 +306,7 @@ func lookUp(ctx context.Context, cfg *config.Config, provider, login string) (is
 		return "", "", err
 	}
 	if !acc.Known() {
-		return "", "", fmt.Errorf("%s knows no %q: %w", provider, login, sallyport.ErrNotFound)
+		return "", "", fmt.Errorf("%s knows no %q: %w", entry.Name, login, sallyport.ErrNotFound)
 	}
 	return acc.Issuer, acc.Subject, nil
 }
@@ -313,7 +320,7 @@ type UserUnlinkCmd struct {
 
 // Run unlinks.
 func (u *UserUnlinkCmd) Run(c *cli) error {
-	return u.with(c, func(ctx context.Context, _ *config.Config, users *admin.Users) error {
+	return u.with(c, func(ctx context.Context, _ *config.Partial, users *admin.Users) error {
 		if err := users.Unlink(ctx, u.Name, u.Provider, u.Subject); err != nil {
 			return err
 		}
@@ -380,7 +387,7 @@ func (u *UserEnableCmd) Run(c *cli) error {
 }
 
 func (n named) simple(c *cli, do func(*admin.Users, context.Context, string) error, message string) error {
-	return n.with(c, func(ctx context.Context, _ *config.Config, users *admin.Users) error {
+	return n.with(c, func(ctx context.Context, _ *config.Partial, users *admin.Users) error {
 		if err := do(users, ctx, n.Name); err != nil {
 			return err
 		}

@@ -115,9 +115,35 @@ func printDetails(out io.Writer, d admin.Details) error {
 		fmt.Fprintf(w, "remembered device\t%s from %s, until %s\n", x.ID, x.Address, when(x.ExpiresAt))
 	}
 	for _, l := range d.Locked {
-		fmt.Fprintf(w, "locked\t%s in lane %s until %s\n", l.Kind, l.Lane, when(l.Until))
+		fmt.Fprintf(w, "locked\t%s until %s\n", describeLock(l), when(l.Until))
 	}
 	return w.Flush()
+}
+
+// describeLock says which attempts a lockout stops.
+func describeLock(l sallyport.LockedLane) string {
+	return string(l.Kind) + ", " + describeLane(l.Lane)
+}
+
+// describeLane says whose attempts are counted in a lane.
+func describeLane(l sallyport.Lane) string {
+	switch id, device := strings.CutPrefix(string(l), string(sallyport.LaneDevice)+":"); {
+	case device:
+		return "for sign-ins with the remembered device " + plain(id)
+	case l == sallyport.LaneTrusted:
+		return "for sign-ins from trusted addresses"
+	case l == sallyport.LaneOther:
+		return "for sign-ins from new browsers and addresses"
+	}
+	return "in lane " + plain(string(l))
+}
+
+// reason is why an event happened, for people: lanes are named as above.
+func reason(text string) string {
+	if kind, lane, ok := strings.Cut(text, " in lane "); ok {
+		return plain(kind) + ", " + describeLane(sallyport.Lane(lane))
+	}
+	return plain(text)
 }
 
 func when(t time.Time) string {

@@ -72,10 +72,13 @@ func (c *conn) lift() {
 	_ = c.SetDeadline(c.deadline)
 }
 
-// connection returns a connection to t: one that waits, or else a new one.
-func (u *Upstream) connection(ctx context.Context, t *target) (*conn, error) {
-	if c := t.idle.get(); c != nil {
-		return c, nil
+// connection returns a connection to t: one that waits, unless it must be fresh,
+// or else a new one.
+func (u *Upstream) connection(ctx context.Context, t *target, fresh bool) (*conn, error) {
+	if !fresh {
+		if c := t.idle.get(); c != nil {
+			return c, nil
+		}
 	}
 	raw, err := u.dial(ctx, "tcp", t.address)
 	if err != nil {

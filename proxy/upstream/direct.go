@@ -35,12 +35,9 @@ func (u *Upstream) direct(out *Request) bool {
 	if r.ContentLength != 0 || r.URL.Opaque != "" { // the length is -1 when it is unknown
 		return false
 	}
-	for _, name := range [...]string{"Upgrade", "Expect", "Te"} {
-		if _, ok := r.Header[name]; ok {
-			return false
-		}
-	}
-	return true
+	_, upgrade := r.Header["Upgrade"]
+	_, te := r.Header["Te"]
+	return !upgrade && !te
 }
 
 // forwardDirect is Forward for the requests that direct reports.
@@ -62,12 +59,12 @@ func (u *Upstream) forwardDirect(w http.ResponseWriter, out *Request) error {
 
 // ask sends out to t and streams the answer into w. When a connection that was
 // used before turns out to be gone without a byte of an answer, the request is
-// sent again on another: it is a GET or HEAD, which may be repeated (RFC 9110,
-// section 9.2.2), and closing an idle connection is every server's right.
+// sent again, once, on a new one: it is a GET or HEAD, which may be repeated
+// (RFC 9110, section 9.2.2), and closing an idle connection is every server's right.
 func (u *Upstream) ask(w http.ResponseWriter, out *Request, t *target) (began bool, err error) {
 	ctx := out.HTTP.Context()
-	for {
-		c, err := u.connection(ctx, t)
+	for again := false; ; again = true {
+		c, err := u.connection(ctx, t, again)
 		if err != nil {
 			return false, err
 		}
@@ -91,7 +88,7 @@ func (u *Upstream) exchange(w http.ResponseWriter, out *Request, t *target, c *c
 	if err := u.send(out, t, c); err != nil {
 		return false, false, err
 	}
-	res, err := u.finalAnswer(w, out, c)
+	res, err := u.finalAnswer(w, out, c) //nolint:bodyclose // its connection is closed, or read to the end and kept
 	if err != nil {
 		return false, false, err
 	}
@@ -109,7 +106,9 @@ func (u *Upstream) exchange(w http.ResponseWriter, out *Request, t *target, c *c
 		return true, false, err
 	}
 	trail(w, res, out)
-	return true, !res.Close && c.in.Buffered() == 0, nil
+	// Some apps send a body after their answer to HEAD, when it may be too late to
+	// tell it from the next answer.
+	return true, !res.Close && c.in.Buffered() == 0 && out.HTTP.Method != http.MethodHead, nil
 }
 
 // send writes the request in one piece.
@@ -201,6 +200,9 @@ func (u *Upstream) relay(w http.ResponseWriter, res *http.Response, c *conn) err
 			}
 		}
 		if err == io.EOF {
+			if idle > 0 {
+				c.lift() // a connection that waits is not idle in that sense
+			}
 			return nil
 		}
 		if stream && n > 0 {
@@ -237,7 +239,7 @@ func appendHead(b []byte, out *Request, host string) ([]byte, error) {
 	r := out.HTTP
 	b = append(append(b, r.Method...), ' ')
 	path := r.URL.EscapedPath()
-	if !strings.HasPrefix(path, "/") || !plainText(path) || !plainText(r.URL.RawQuery) {
+	if !strings.HasPrefix(path, "/") || !plainText(r.URL.RawQuery) {
 		return b, errInvalid
 	}
 	b = append(b, path...)
@@ -263,7 +265,7 @@ func appendHead(b []byte, out *Request, host string) ([]byte, error) {
 			b = append(append(b, v...), "\r\n"...)
 		}
 	}
-	connection := r.Header["Connection"]
+	connection := connectionNames(r.Header["Connection"])
 	for name, values := range r.Header {
 		if !stays(name, connection) && !out.sets(name) {
 			field(name, values...)

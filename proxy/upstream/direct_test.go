@@ -3,11 +3,14 @@ package upstream
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +18,13 @@ import (
 	"testing"
 	"time"
 )
+
+// quiet drops what the standard transport logs about odd upstreams.
+func quiet(tb testing.TB) {
+	before := log.Writer()
+	log.SetOutput(io.Discard)
+	tb.Cleanup(func() { log.SetOutput(before) })
+}
 
 // talker is an upstream whose every connection is served by talk, which reads
 // requests and writes bytes as it likes.
@@ -53,6 +63,7 @@ func general(u *Upstream) *Upstream {
 // The two ways tell the app the same and the client the same, whatever the client
 // sends and the app answers.
 func TestBothWaysAreTheSame(t *testing.T) {
+	quiet(t)
 	requests := []string{
 		"GET / HTTP/1.1\r\nHost: app.test\r\n\r\n",
 		"HEAD /a%2Fb?x=1&y=%20 HTTP/1.1\r\nHost: app.test\r\n\r\n",
@@ -63,6 +74,9 @@ func TestBothWaysAreTheSame(t *testing.T) {
 		"GET /x HTTP/1.1\r\nHost: app.test\r\nX-Set: mallory\r\nX-Own: mallory\r\nRange: bytes=0-1\r\nIf-None-Match: \"a\"\r\n\r\n",
 		"GET /x HTTP/1.0\r\nHost: app.test\r\n\r\n",
 		"GET /empty HTTP/1.1\r\nHost: app.test\r\nContent-Length: 0\r\n\r\n",
+		"GET /body HTTP/1.1\r\nHost: app.test\r\nContent-Length: 5\r\n\r\nhello",
+		"GET /body HTTP/1.1\r\nHost: app.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+		"GET /te HTTP/1.1\r\nHost: app.test\r\nTE: trailers\r\n\r\n",
 		"GET /latin HTTP/1.1\r\nHost: app.test\r\nX-Latin: caf\xe9\r\n\r\n",
 	}
 	answers := []string{
@@ -105,6 +119,9 @@ func TestBothWaysAreTheSame(t *testing.T) {
 			if said[0] != said[1] {
 				t.Errorf("%q answered %.200q: the client was told\n%.300q\nthe general way\n%.300q", request, answer, said[0], said[1])
 			}
+			if strings.Contains(request, "hello") != strings.HasSuffix(told[0], "hello") {
+				t.Errorf("%q: the app was told\n%s", request, told[0])
+			}
 			if strings.Contains(told[0], "mallory") || strings.Contains(told[0], "6.6.6.6") {
 				t.Errorf("%q: the app was told\n%s", request, told[0])
 			}
@@ -124,7 +141,11 @@ func exchangeBoth(t *testing.T, request, answer string) (told, said [2]string) {
 				return
 			}
 			host := strings.ReplaceAll(req.Host, conn.LocalAddr().String(), "APP")
-			got <- fmt.Sprint(req.Method, " ", req.RequestURI, " ", req.Proto, " ", host, "\n", sorted(req.Header))
+			if req.Header.Get("Connection") == "close" {
+				req.Header.Del("Connection") // each way keeps its connections by rules of its own
+			}
+			body, _ := io.ReadAll(req.Body)
+			got <- fmt.Sprint(req.Method, " ", req.RequestURI, " ", req.Proto, " ", host, "\n", sorted(req.Header), req.TransferEncoding, " ", string(body))
 			_, _ = io.WriteString(conn, answer)
 		})
 		u := newUpstream(t, Config{Upstream: Addresses{app}})
@@ -265,6 +286,152 @@ func TestG1BodyOfAnAnswerWithoutOne(t *testing.T) {
 	}
 }
 
+// The body of a GET that the app does not read (CL.0), and a body after the answer to
+// a HEAD, late: neither becomes part of somebody else's exchange (G1), on either way.
+func TestG1BodiesThatNobodyReads(t *testing.T) {
+	for _, way := range []string{"direct", "general"} {
+		t.Run(way, func(t *testing.T) {
+			again := make(chan struct{})
+			app := talker(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+				for {
+					req, err := http.ReadRequest(in)
+					if err != nil {
+						return
+					}
+					req.Body = http.NoBody // what follows is the next request, for this app
+					_, _ = io.WriteString(conn, ok(req.URL.Path)[:len(ok(req.URL.Path))-len(req.URL.Path)])
+					if req.Method == http.MethodHead {
+						<-again // the client has its answer
+						_, _ = io.WriteString(conn, ok("poison"))
+						again <- struct{}{}
+						continue
+					}
+					_, _ = io.WriteString(conn, req.URL.Path)
+				}
+			})
+			u := newUpstream(t, Config{Upstream: Addresses{app}})
+			if way == "general" {
+				general(u)
+			}
+			s := front(t, u)
+			for range 3 {
+				res, err := http.Head(s.URL + "/head")
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = res.Body.Close()
+				again <- struct{}{}
+				<-again
+				if _, body := get(t, s.URL+"/mine"); body != "/mine" {
+					t.Fatalf("after HEAD: got %q", body)
+				}
+				req, _ := http.NewRequest(http.MethodGet, s.URL+"/body", strings.NewReader("GET /poison HTTP/1.1\r\nHost: app.test\r\n\r\n"))
+				if res, err = http.DefaultClient.Do(req); err != nil {
+					t.Fatal(err)
+				}
+				_ = res.Body.Close()
+				for range 3 {
+					if _, body := get(t, s.URL+"/mine"); body != "/mine" {
+						t.Fatalf("after a GET with a body: got %q", body)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A Connection header that names thousands of headers, of which thousands are there,
+// takes time in proportion; it once took minutes.
+func TestConnectionHeaderWithoutEnd(t *testing.T) {
+	h := http.Header{}
+	var tokens []string
+	for i := range 60_000 {
+		name := fmt.Sprint("X", i)
+		tokens = append(tokens, name)
+		h[name] = []string{"1"}
+	}
+	h["Connection"] = []string{strings.Join(tokens, ",")}
+	out := &Request{HTTP: &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/"}, Header: h}, Host: "app.test"}
+	start := time.Now()
+	head, err := appendHead(nil, out, "app.test")
+	if err != nil || strings.Contains(string(head), "X1") {
+		t.Errorf("%v, %.200s", err, head)
+	}
+	if kept := forwardHeader(nil, out); len(kept) != 0 {
+		t.Errorf("%d headers kept", len(kept))
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// A GET is sent twice at most, however many connections wait.
+func TestRepeatedOnce(t *testing.T) {
+	var asked atomic.Int32
+	var gather sync.WaitGroup
+	const conns = 10
+	gather.Add(conns)
+	app := talker(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+		for {
+			req, err := http.ReadRequest(in)
+			if err != nil {
+				return
+			}
+			if req.URL.Path == "/die" {
+				asked.Add(1)
+				return
+			}
+			gather.Done()
+			gather.Wait() // so that each has a connection of its own
+			_, _ = io.WriteString(conn, ok("ok"))
+		}
+	})
+	s := front(t, newUpstream(t, Config{Upstream: Addresses{app}}))
+	var wg sync.WaitGroup
+	for range conns {
+		wg.Go(func() { get(t, s.URL) })
+	}
+	wg.Wait()
+	if status, body := get(t, s.URL+"/die"); status != 502 || body != "SP-7006" || asked.Load() != 2 {
+		t.Errorf("%d %s after %d requests", status, body, asked.Load())
+	}
+}
+
+// The time of timeouts.idle is that of a stream, not of a connection that waits.
+func TestIdleTimeIsNotThatOfThePool(t *testing.T) {
+	var conns atomic.Int32
+	app := talker(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+		conns.Add(1)
+		for {
+			if _, err := http.ReadRequest(in); err != nil {
+				return
+			}
+			_, _ = io.WriteString(conn, ok("ok"))
+		}
+	})
+	s := front(t, newUpstream(t, Config{Upstream: Addresses{app}, Timeouts: Timeouts{Idle: 50 * time.Millisecond}}))
+	for range 3 {
+		get(t, s.URL)
+		<-time.After(100 * time.Millisecond)
+	}
+	if n := conns.Load(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// Names that have to be translated for a look-up, and addresses with a zone, go the
+// general way, which does that.
+func TestDirectNeedsPlainNames(t *testing.T) {
+	for address, want := range map[string]bool{
+		"http://app.test": canProbe, "http://10.0.0.5:8080": canProbe, "http://[::1]:80": canProbe,
+		"https://app.test": false, "http://b\u00fccher.test": false, "http://[fe80::1%25eth0]:80": false,
+	} {
+		if u := newUpstream(t, Config{Upstream: Addresses{address}}); u.plain != want {
+			t.Errorf("%s: direct %v", address, u.plain)
+		}
+	}
+}
+
 // A connection that the app has closed while it was idle costs nobody a request.
 func TestIdleConnectionClosedByTheApp(t *testing.T) {
 	closed := make(chan struct{})
@@ -289,14 +456,16 @@ func TestIdleConnectionClosedByTheApp(t *testing.T) {
 // is not.
 func TestRepeatOnAUsedConnection(t *testing.T) {
 	for name, c := range map[string]struct {
+		method    string
 		then      string // what a used connection answers before it breaks
 		wait      bool   // and whether it waits for us to hang up
 		want      string
 		wantAsked int32
 	}{
-		"closed":       {"", false, "200 ok", 3},
-		"half a line":  {"HTTP/1.", false, "502 SP-7006", 2},
-		"never speaks": {"", true, "504 SP-7002", 2},
+		"closed":         {"GET", "", false, "200 ok", 3},
+		"closed, no GET": {"POST", "", false, "502 SP-7006", 2},
+		"half a line":    {"GET", "HTTP/1.", false, "502 SP-7006", 2},
+		"never speaks":   {"GET", "", true, "504 SP-7002", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var asked atomic.Int32
@@ -317,9 +486,18 @@ func TestRepeatOnAUsedConnection(t *testing.T) {
 				}
 			})
 			s := front(t, newUpstream(t, Config{Upstream: Addresses{app}, Timeouts: Timeouts{ResponseHeader: 200 * time.Millisecond}}))
-			get(t, s.URL)
-			status, body := get(t, s.URL)
-			if got := fmt.Sprint(status, " ", body); got != c.want || asked.Load() != c.wantAsked {
+			ask := func() string {
+				req, _ := http.NewRequest(c.method, s.URL, nil)
+				res, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = res.Body.Close() }()
+				body, _ := io.ReadAll(res.Body)
+				return fmt.Sprint(res.StatusCode, " ", string(body))
+			}
+			ask()
+			if got := ask(); got != c.want || asked.Load() != c.wantAsked {
 				t.Errorf("got %s after %d requests, want %s after %d", got, asked.Load(), c.want, c.wantAsked)
 			}
 		})
@@ -392,6 +570,28 @@ func TestClientGoesAway(t *testing.T) {
 		case <-time.After(5 * time.Second):
 			t.Errorf("after %q: the app still waits", first)
 		}
+	}
+}
+
+// The header of a stream arrives before its first event.
+func TestHeaderOfAStream(t *testing.T) {
+	send := make(chan struct{})
+	app := talker(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+		if _, err := http.ReadRequest(in); err != nil {
+			return
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+		<-send
+		_, _ = io.WriteString(conn, "5\r\nhello\r\n0\r\n\r\n")
+	})
+	res, err := http.Get(front(t, newUpstream(t, Config{Upstream: Addresses{app}})).URL) // hangs if the header waits
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	close(send)
+	if body, err := io.ReadAll(res.Body); string(body) != "hello" || err != nil {
+		t.Errorf("%q, %v", body, err)
 	}
 }
 
@@ -489,6 +689,7 @@ func (r *recorder) Flush() {}
 // FuzzAnswer: whatever an upstream sends, the direct way gives the client the same
 // as the general one, and never panics.
 func FuzzAnswer(f *testing.F) {
+	quiet(f)
 	for _, answer := range []string{ok("x"), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", "HTTP/1.1 103 E\r\nA: b\r\n\r\n" + ok(""), "HTTP/1.0 404 N\r\n\r\nx", "\r\n", ""} {
 		f.Add(answer)
 	}
@@ -522,7 +723,7 @@ func FuzzAnswer(f *testing.F) {
 func tell(u *Upstream, w *recorder) (said string) {
 	defer func() {
 		if v := recover(); v != nil {
-			if v != http.ErrAbortHandler {
+			if err, _ := v.(error); !errors.Is(err, http.ErrAbortHandler) {
 				panic(v)
 			}
 			// How much of a broken answer had been sent is a matter of chance.

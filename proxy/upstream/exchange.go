@@ -162,7 +162,7 @@ func connectionHeader(h http.Header) http.Header {
 func forwardHeader(kept http.Header, out *Request) http.Header {
 	in := out.HTTP.Header
 	h := make(http.Header, len(in)+len(kept)+len(out.Fields)+len(out.Own)+4)
-	connection := in["Connection"]
+	connection := connectionNames(in["Connection"])
 	for name, values := range in {
 		if !stays(name, connection) {
 			h[name] = values
@@ -176,21 +176,35 @@ func forwardHeader(kept http.Header, out *Request) http.Header {
 
 // stays reports whether a header of the client does not go on: it belongs to the
 // client's connection, frames its message, or is one that we send ourselves.
-func stays(name string, connection []string) bool {
+func stays(name string, connection map[string]struct{}) bool {
 	switch name {
 	case "Cookie", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
 		"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
 		"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Host", "Content-Length":
 		return true
 	}
-	for _, line := range connection {
+	_, named := connection[name]
+	return named
+}
+
+// connectionNames are the headers that Connection lines name, nil for what almost
+// all requests say there. They are read once, since a header can name thousands and
+// hold thousands.
+func connectionNames(lines []string) map[string]struct{} {
+	var set map[string]struct{}
+	for _, line := range lines {
 		for token := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.TrimSpace(token), name) {
-				return true
+			token = strings.TrimSpace(token)
+			if token == "" || strings.EqualFold(token, "keep-alive") || strings.EqualFold(token, "close") || strings.EqualFold(token, "upgrade") {
+				continue
 			}
+			if set == nil {
+				set = map[string]struct{}{}
+			}
+			set[http.CanonicalHeaderKey(token)] = struct{}{}
 		}
 	}
-	return false
+	return set
 }
 
 func dropHopByHop(h http.Header) {

@@ -542,6 +542,9 @@ func TestCloseLetsRequestsFinish(t *testing.T) {
 	if body := <-got; body != "done" {
 		t.Errorf("got %q", body)
 	}
+	if n := len(u.pool.targets[0].idle.list); n != 0 {
+		t.Errorf("%d connections are kept after Close", n)
+	}
 }
 
 // The host that the app is told.

@@ -35,6 +35,24 @@ func (u *Upstream) Run(ctx context.Context) error {
 // Checked reports whether Run has anything to do.
 func (u *Upstream) Checked() bool { return u.config.Health.Path != "" }
 
+// State is what is known of one upstream address.
+type State struct {
+	Address string // "http://10.0.0.5:8080"
+	// Healthy: its last active check passed, if there are any, and no connection to
+	// it has failed lately.
+	Healthy bool
+}
+
+// States returns the state of every address, in the order of the config.
+func (u *Upstream) States() []State {
+	out := make([]State, len(u.pool.targets))
+	now := u.now().UnixNano()
+	for i, t := range u.pool.targets {
+		out[i] = State{Address: t.scheme + "://" + t.host, Healthy: !t.failing.Load() && t.downUntil.Load() <= now}
+	}
+	return out
+}
+
 func (u *Upstream) watch(ctx context.Context, t *target) {
 	ticker := time.NewTicker(or(u.config.Health.Interval, defaultInterval))
 	defer ticker.Stop()

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -70,10 +71,11 @@ func (p *pool) pick(tried []*target) *target {
 	return nil
 }
 
-// plain reports whether all targets speak HTTP without TLS.
+// plain reports whether all targets speak HTTP without TLS and have names that go
+// as they are into a look-up and a Host header: no letters beyond ASCII, no zones.
 func (p *pool) plain() bool {
 	for _, t := range p.targets {
-		if t.scheme != "http" {
+		if t.scheme != "http" || strings.ContainsFunc(t.host, func(r rune) bool { return r >= 0x80 || r == '%' }) {
 			return false
 		}
 	}

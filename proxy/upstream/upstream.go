@@ -121,6 +121,15 @@ func (u *Upstream) rewrite(pr *httputil.ProxyRequest) {
 		x.body.ReadCloser = out.Body
 		out.Body = &x.body
 	}
+	switch out.Method {
+	case http.MethodHead:
+		// Some apps send a body after their answer to HEAD, and many do not read the
+		// body of a method that usually has none: either would be taken for part of
+		// the next exchange on this connection, somebody else's.
+		out.Close = true
+	case http.MethodGet, http.MethodOptions, http.MethodDelete:
+		out.Close = out.Body != nil && out.Body != http.NoBody
+	}
 	h := forwardHeader(out.Header, x.out)
 	out.Header = h
 	// The values live in the exchange, which saves an allocation for each.
@@ -211,7 +220,7 @@ func (b balancer) RoundTrip(req *http.Request) (res *http.Response, err error) {
 	x.body.keep = len(u.pool.targets) > 1
 	err = u.each(req.Context(), x.out, func(t *target) error {
 		t.aim(req, u.config.PreserveHost)
-		res, err = u.transport.RoundTrip(req)
+		res, err = u.transport.RoundTrip(req) //nolint:bodyclose // the reverse proxy closes it
 		return err
 	})
 	return res, err

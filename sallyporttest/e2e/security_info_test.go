@@ -34,6 +34,10 @@ func TestSecurityInfo(t *testing.T) {
 			p.verify()
 			p.reverification()
 			p.apps()
+			// With the app that was deleted went the session that it had proven.
+			g.Clock.Advance(codeStep)
+			elsewhere = g.Browser()
+			elsewhere.SignIn(g.URL(sallyporttest.App, "/"), "alice", password).Verify(p.secret)
 			p.tab()
 			p.open(g.URL(sallyporttest.Portal, info))
 			p.renewCodes()

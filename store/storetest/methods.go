@@ -13,6 +13,7 @@ var methodTests = []contractTest{
 	{"UseMethod takes a counter once", useMethod},
 	{"RenameMethod is the owner's", renameMethod},
 	{"DeleteMethod is the owner's, and keeps the last", deleteMethod},
+	{"DeleteMethod ends the other sessions that it proved", deleteMethodSessions},
 	{"a recovery code works once", useRecoveryCode},
 	{"ReplaceRecoveryCodes voids the earlier ones", replaceRecoveryCodes},
 	{"ReplaceRecoveryCodes brings no set back", oldRecoveryCodes},
@@ -112,18 +113,55 @@ func deleteMethod(e *env) {
 	a, b := e.method(u, "phone"), e.method(u, "tablet")
 	codes := sallyport.Method{ID: "codes", UserID: u.ID, Kind: sallyport.KindRecovery, CreatedAt: e.now()}
 	e.ok(e.db.RegisterMethod(e.ctx, codes, 1, nil))
+	deleted := func(int) []audit.Event { return []audit.Event{e.event(audit.MethodDeleted)} }
 	seq := e.seq()
-	e.fails(e.db.DeleteMethod(e.ctx, mallory.ID, a.ID, false, e.event(audit.MethodDeleted)), sallyport.ErrNotFound)
-	e.ok(e.db.DeleteMethod(e.ctx, u.ID, a.ID, true, e.event(audit.MethodDeleted)))
+	e.fails(e.db.DeleteMethod(e.ctx, mallory.ID, a.ID, false, "", deleted), sallyport.ErrNotFound)
+	e.ok(e.db.DeleteMethod(e.ctx, u.ID, a.ID, true, "", deleted))
 	e.changed(seq, userChange(u.ID))
 	// Recovery codes are no method to be left with.
-	e.fails(e.db.DeleteMethod(e.ctx, u.ID, b.ID, true, e.event(audit.MethodDeleted)), sallyport.ErrLastMethod)
+	e.fails(e.db.DeleteMethod(e.ctx, u.ID, b.ID, true, "", deleted), sallyport.ErrLastMethod)
 	got, err := e.db.Methods(e.ctx, u.ID)
 	e.ok(err)
 	e.equal(len(got), 2)
-	e.ok(e.db.DeleteMethod(e.ctx, u.ID, b.ID, false, e.event(audit.MethodDeleted)))
-	e.fails(e.db.DeleteMethod(e.ctx, u.ID, b.ID, false), sallyport.ErrNotFound)
+	e.ok(e.db.DeleteMethod(e.ctx, u.ID, b.ID, false, "", deleted))
+	e.fails(e.db.DeleteMethod(e.ctx, u.ID, b.ID, false, "", nil), sallyport.ErrNotFound)
 	e.logged(audit.MethodDeleted, audit.MethodDeleted)
+}
+
+// deleteMethodSessions: who deletes a lost phone must not leave its finder signed
+// in, nor sign everybody else out.
+func deleteMethodSessions(e *env) {
+	u, bob := e.user("alice"), e.user("bob")
+	lost, other := e.method(u, "lost"), e.method(u, "other")
+	session := func(u sallyport.User, m sallyport.MethodID) (sallyport.SessionID, sallyport.TokenHash) {
+		s, k := NewSession(u.ID, e.now())
+		k.Proofs = append(k.Proofs, sallyport.Proof{Kind: sallyport.KindTOTP, At: e.now(), MethodID: m})
+		e.ok(e.db.CreateSession(e.ctx, s, k))
+		return s.ID, k.Hash
+	}
+	mine, here := session(u, lost.ID)
+	_, finder := session(u, lost.ID)
+	_, byOther := session(u, other.ID)
+	_, byNone := session(u, "")
+	_, bobs := session(bob, lost.ID)
+	seq, ended := e.seq(), -1
+	e.ok(e.db.DeleteMethod(e.ctx, u.ID, lost.ID, true, mine, func(n int) []audit.Event {
+		ended = n
+		return nil
+	}))
+	e.equal(ended, 1)
+	e.changed(seq, userChange(u.ID))
+	for hash, want := range map[sallyport.TokenHash]error{here: nil, finder: sallyport.ErrNotFound, byOther: nil, byNone: nil, bobs: nil} {
+		_, err := e.db.Grant(e.ctx, hash, e.now())
+		if want == nil {
+			e.ok(err)
+		} else {
+			e.fails(err, want)
+		}
+	}
+	e.ok(e.db.DeleteMethod(e.ctx, u.ID, other.ID, false, "", nil)) // by a command: no session is spared
+	_, err := e.db.Grant(e.ctx, byOther, e.now())
+	e.fails(err, sallyport.ErrNotFound)
 }
 
 func useRecoveryCode(e *env) {
@@ -142,6 +180,7 @@ func useRecoveryCode(e *env) {
 func replaceRecoveryCodes(e *env) {
 	u := e.user("alice")
 	e.ok(e.db.ReplaceRecoveryCodes(e.ctx, u.ID, [][]byte{{1}, {2}}, e.now()))
+	e.clock.Advance(time.Second)
 	e.ok(e.db.ReplaceRecoveryCodes(e.ctx, u.ID, [][]byte{{3}, {4}, {5}}, e.now()))
 	e.fails(e.db.UseRecoveryCode(e.ctx, u.ID, []byte{1}, e.now()), sallyport.ErrNotFound)
 	left, err := e.db.RecoveryCodesLeft(e.ctx, u.ID)
@@ -162,6 +201,7 @@ func oldRecoveryCodes(e *env) {
 		return e.db.ReplaceRecoveryCodes(e.ctx, u.ID, hashes, made, e.event(audit.RecoveryRenewed))
 	}
 	e.fails(renew(first, []byte{1}, []byte{2}), sallyport.ErrExists)
+	e.fails(renew(first, []byte{3}, []byte{4}), sallyport.ErrUsed) // another of that moment
 	e.fails(renew(first.Add(-time.Microsecond), []byte{3}, []byte{4}), sallyport.ErrUsed)
 	e.fails(renew(time.Time{}, []byte{3}), sallyport.ErrUsed)
 	e.fails(e.db.UseRecoveryCode(e.ctx, u.ID, []byte{1}, e.now()), sallyport.ErrUsed)
@@ -192,7 +232,7 @@ func changeInSession(e *env) {
 			e.db.RegisterMethod(e.ctx, added, 5, func(bool) []audit.Event { return []audit.Event{event(audit.MethodRegistered)} }),
 			e.db.RenameMethod(e.ctx, u.ID, m.ID, "renamed by "+string(id), event(audit.MethodRenamed)),
 			e.db.ReplaceRecoveryCodes(e.ctx, u.ID, [][]byte{[]byte(id)}, e.now(), event(audit.RecoveryRenewed)),
-			e.db.DeleteMethod(e.ctx, u.ID, m.ID, false, event(audit.MethodDeleted)),
+			e.db.DeleteMethod(e.ctx, u.ID, m.ID, false, s.ID, func(int) []audit.Event { return []audit.Event{event(audit.MethodDeleted)} }),
 		}
 	}
 	e.ok(e.db.RevokeSession(e.ctx, s.ID, e.now()))
