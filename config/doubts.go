@@ -71,19 +71,22 @@ func (c *Config) doubtUpstream(doubts *sallyport.FieldErrors, path, address stri
 		return // faulted already
 	}
 	const hint = "write the address of the app itself, such as `http://10.0.0.5:8080`"
-	for _, h := range c.publicHosts() {
-		if strings.EqualFold(u.Hostname(), h.name) {
-			doubts.Add(path, hint, "%q is a host that this gateway serves: where the name leads here, requests go round in a loop", u.Hostname())
-			return
-		}
-	}
 	port := u.Port()
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[strings.ToLower(u.Scheme)]
 	}
+	ours := slices.Concat(listenPorts(c.Server.HTTPS), listenPorts(c.Server.HTTP), listenPorts(c.Server.Plain))
+	// Something in front may bring what comes to the usual ports here.
+	usual := port == "80" || port == "443"
+	for _, h := range c.publicHosts() {
+		if strings.EqualFold(u.Hostname(), h.name) && (usual || slices.Contains(ours, port)) {
+			doubts.Add(path, hint, "%q is a host that this gateway serves: where the name leads here, requests go round in a loop", u.Hostname())
+			return
+		}
+	}
 	ip, err := netip.ParseAddr(u.Hostname())
 	here := u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
-	if here && slices.Contains(slices.Concat(listenPorts(c.Server.HTTPS), listenPorts(c.Server.HTTP), listenPorts(c.Server.Plain)), port) {
+	if here && slices.Contains(ours, port) {
 		doubts.Add(path, hint, "the gateway itself listens on port %s: requests go round in a loop", port)
 	}
 }
