@@ -40,6 +40,10 @@ type User struct {
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 	LastSignInAt time.Time // zero: never
+	// TrustEndedAt is when factors shown until then stopped counting: a new password,
+	// or all sessions ended. A sign-in that showed its first one before begins no
+	// session. Zero: never.
+	TrustEndedAt time.Time
 }
 
 // Label is the name to greet the user by.

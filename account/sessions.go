@@ -56,6 +56,10 @@ func (v *visit) endSession() error {
 		}
 		ev := v.event(audit.SessionRevoked)
 		ev.Reason, ev.Before, ev.Device = "by-user", string(s.ID), describeBrowser(browserOf(s.UserAgent))
+		// Whoever is meant may have another sign-in waiting, under another cookie.
+		if err := v.a.store.EndUserFlows(v.r.Context(), v.user(), v.now); err != nil {
+			return fmt.Errorf("ending sign-ins: %w", err)
+		}
 		if err := v.a.store.RevokeSession(v.r.Context(), id, v.now, ev); err != nil {
 			return fmt.Errorf("ending a session: %w", err)
 		}

@@ -9,6 +9,7 @@ import (
 	"sallyport"
 	"sallyport/account"
 	"sallyport/audit"
+	"sallyport/store/storetest"
 )
 
 func TestDevices(t *testing.T) {
@@ -49,7 +50,12 @@ func TestSessions(t *testing.T) {
 		}
 		return string(g.Session.ID)
 	}
+	parked := storetest.NewFlow(u.ID, b.clock.Now()) // whoever was in the second may have another sign-in waiting
+	must(t, b.db.CreateFlow(t.Context(), parked))
 	first.post(page+"/end-session", "session", id(second)).expect(http.StatusSeeOther, page+"?notice=session-ended")
+	if err := b.db.SaveFlow(t.Context(), parked); !errors.Is(err, sallyport.ErrConflict) {
+		t.Errorf("a sign-in that waits outlives the session that was ended: %v", err)
+	}
 	if id(second) != "" || id(first) == "" || id(third) == "" {
 		t.Error("the wrong session ended")
 	}

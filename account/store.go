@@ -28,6 +28,8 @@ type Store interface {
 	Sessions(ctx context.Context, user sallyport.UserID, now time.Time) ([]sallyport.Session, error)
 	// RevokeUserSessions ends all sessions of a user but except ("" for none).
 	RevokeUserSessions(ctx context.Context, user sallyport.UserID, except sallyport.SessionID, at time.Time, events ...audit.Event) (int, error)
+	// EndUserFlows ends what the user is signing in to in any browser.
+	EndUserFlows(ctx context.Context, user sallyport.UserID, at time.Time) error
 	// RevokeSession ends one session.
 	RevokeSession(ctx context.Context, id sallyport.SessionID, at time.Time, events ...audit.Event) error
 	// Devices returns a user's remembered devices, latest first.

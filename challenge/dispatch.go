@@ -65,6 +65,10 @@ func (x *run) next() (string, policy.Decision, error) {
 	if err != nil {
 		return "", none, err
 	}
+	if x.data.Session == "" && sallyport.FirstFactorAt(x.f.Proofs).Before(x.user.TrustEndedAt) {
+		x.forget() // a new password was set while the old one was being judged
+		return stepSignIn, none, nil
+	}
 	d := policy.Decide(facts)
 	if d.Effect == policy.Require && d.Need.Strength != "" && x.f.Need.Fresh == 0 && !facts.Remembered {
 		// Only now: presenting the device rotates its token, so it is not shown
@@ -325,7 +329,7 @@ func (x *run) finish(d policy.Decision) error {
 	if !x.unsaved || x.device != nil || grant == nil {
 		var err error
 		grant, err = x.c.sessions.SignIn(x.w, x.r, session.SignIn{User: x.user, Provider: x.f.Provider,
-			Groups: x.f.Groups, Proofs: x.f.Proofs, DeviceID: x.f.DeviceID})
+			Groups: x.f.Groups, Proofs: x.f.Proofs, DeviceID: x.f.DeviceID, Raises: x.data.Session})
 		if err != nil {
 			return err
 		}

@@ -78,6 +78,10 @@ func (c *Challenge) CheckFirst(r *http.Request, a Attempt) error {
 		return err
 	}
 	d := c.cfg.Registration.Refusal(c.addresses.Class(client(r)), nil)
+	refused := httperr.New(http.StatusForbidden, d.Code, fmt.Errorf("rule %s: %v", d.Rule, d.Reasons))
+	if _, ok := c.newFlows.pass("first\x00"+string(a.User.ID), c.now()); !ok {
+		return refused // recorded often enough; a page that a link can open must not fill the log
+	}
 	ev := c.registrationEvent(r, a, audit.MethodRegistered, audit.Denied)
 	if a.Method != nil {
 		ev.Method = a.Method.Kind()
@@ -86,7 +90,7 @@ func (c *Challenge) CheckFirst(r *http.Request, a Attempt) error {
 	if err := c.store.AppendEvents(r.Context(), ev); err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
-	return httperr.New(http.StatusForbidden, d.Code, fmt.Errorf("rule %s: %v", d.Rule, d.Reasons))
+	return refused
 }
 
 // registrationEvent is an event of an attempt to register outside a flow.

@@ -16,8 +16,9 @@ func (c *Challenge) signOutPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	if g == nil {
 		// The page says "signed out", so a sign-in that waits in another tab, with all
-		// its factors shown, ends too. There is nobody here whom a link could harm.
-		if isNavigation(r) {
+		// its factors shown, ends too; but not at a link from elsewhere, which could cut
+		// somebody short who is being shown their recovery codes.
+		if isNavigation(r) && fromHere(r) {
 			if err := c.sessions.SignOut(w, r); err != nil {
 				return err
 			}
@@ -53,4 +54,14 @@ func (c *Challenge) signOutForm(w http.ResponseWriter, r *http.Request) error {
 func (c *Challenge) signedOut(w http.ResponseWriter, r *http.Request) error {
 	return c.render(w, r, page{Template: "challenge/signed-out", TitleKey: "challenge.signed_out.title",
 		Data: startAgainPage{Again: c.portalURL("/", nil)}})
+}
+
+// fromHere reports whether the person came by themselves or from one of our pages;
+// browsers that do not say are old ones.
+func fromHere(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "none", "same-origin":
+		return true
+	}
+	return false
 }

@@ -72,7 +72,7 @@ func folder(t testing.TB) string {
 		"es.toml":    {[]byte("[web]\nlanguage = \"Español\nskip = 1\n"), 0o644},
 		"nl.toml":    {[]byte("[web]\nlanguage = \"Nederlands\"\nskip = 1\n"), 0o644},
 		"it.toml":    {[]byte("[web]\ncontinue = \"Avanti\"\n"), 0o644},
-		"pt-BR.toml": {[]byte("[web]\nlanguage = \"Português\"\n[web.ago.minutes]\none = \"{{.Conta}} minuto\"\n"), 0o644},
+		"pt-BR.toml": {[]byte("[web]\nlanguage = \"Português\"\n[web.ago.minutes]\none = \"{{.Conta}} minuto\"\n[web.ago.hours]\nleftDelim = \"<<\"\nrightDelim = \">>\"\none = \"<<.Conta>> hora\"\n"), 0o644},
 		"logo.svg":   {[]byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`), 0o644},
 	} {
 		write(t, filepath.Join(dir, name), f.text, f.mode)

@@ -51,9 +51,10 @@ func LoadPartly(path string, env Env) (*Partial, error) {
 
 // usable reports whether a setting at the top of the file is what its writer
 // meant: no fault is in it. One that is not written has its default, unless some
-// key of the file is unknown and may have been meant for it.
+// key of the file is unknown and may have been meant for it, or it stands written in
+// another place, where nothing is judged.
 func (s *shape) usable(key string) bool {
-	return !s.faulty(key) && (s.nodes[key] != nil || !s.strays)
+	return !s.faulty(key) && (s.nodes[key] != nil || !s.strays && !s.words[key])
 }
 
 // faulty reports a fault in a setting or in anything within it.

@@ -22,6 +22,7 @@ type shape struct {
 	nodes    map[string]*yaml.Node
 	bad      map[string]bool // paths of reported faults
 	above    map[string]bool // paths of the sections that hold one
+	words    map[string]bool // every key of the file, wherever it stands
 	strays   bool            // a key stands where no such key exists, nor one like it
 	expanded map[*yaml.Node]string
 	widths   map[*yaml.Node]int // characters that a scalar takes on its line
@@ -34,7 +35,7 @@ type shape struct {
 func newShape(src *source, env Env) *shape {
 	return &shape{
 		src: src, env: env,
-		nodes: map[string]*yaml.Node{}, bad: map[string]bool{}, above: map[string]bool{}, expanded: map[*yaml.Node]string{},
+		nodes: map[string]*yaml.Node{}, bad: map[string]bool{}, above: map[string]bool{}, words: map[string]bool{}, expanded: map[*yaml.Node]string{},
 		widths: map[*yaml.Node]int{}, fields: map[reflect.Type][]field{},
 	}
 }
@@ -106,6 +107,9 @@ func (s *shape) text(n *yaml.Node) string {
 func (s *shape) prepare(n *yaml.Node, path string, key bool) {
 	if n.Kind == yaml.ScalarNode {
 		s.widths[n] = s.measure(n)
+	}
+	if key {
+		s.words[n.Value] = true
 	}
 	switch {
 	case n.Anchor != "":

@@ -9,8 +9,17 @@ import (
 
 // keepLanguage makes the language that a signed-in person has just chosen on one
 // of our pages their last choice, on every host. A choice that is lost is no reason
-// to refuse the page.
+// to refuse the page. A link from elsewhere, or a script of an app, chooses for the
+// page at most: it must not write.
 func (g *Gateway) keepLanguage(r *http.Request, language string) {
+	if r.Method == http.MethodHead {
+		return
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "none", "same-origin":
+	default:
+		return
+	}
 	grant, err := g.sessions.Load(r)
 	if err != nil || grant == nil || grant.User.Language == language {
 		return // nobody is known, or nothing is new

@@ -36,6 +36,11 @@ func TestLanguageFollowsThePerson(t *testing.T) {
 	speaks(b, broken+"?lng=en", "en")
 	speaks(b, home, "en") // over the cookie of the portal
 	speaks(b, home+"?lng=ja", "ja")
+	for _, site := range []string{"cross-site", "same-site"} { // a link elsewhere, a script of an app
+		b.Header.Set("Sec-Fetch-Site", site)
+		b.Get(home + "?lng=en")
+	}
+	b.Header.Del("Sec-Fetch-Site")
 	next := g.Browser()
 	next.SignIn(app, "alice", password).Echoed()
 	speaks(next, broken, "ja")

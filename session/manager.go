@@ -55,7 +55,10 @@ type SignIn struct {
 	Groups   []string // qualified
 	Proofs   []sallyport.Proof
 	DeviceID sallyport.DeviceID // remembered device that stood in for verification
-	Events   []audit.Event
+	// Raises is the session that the flow began with; what it had shown counts only
+	// while that one lives. "" is none.
+	Raises sallyport.SessionID
+	Events []audit.Event
 }
 
 // New returns a manager; Run must be running for changes to be seen.
@@ -179,6 +182,9 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, s SignIn) (*sal
 	if err != nil {
 		return nil, err
 	}
+	if s.Raises != "" && (old == nil || old.Session.ID != s.Raises) {
+		return nil, fault(sallyport.CodeSessionExpired, "the session of this sign-in has ended")
+	}
 	token := sallyport.NewToken()
 	t := sallyport.HostToken{Hash: sallyport.HashToken(token), Host: requestHost(r),
 		Proofs: s.Proofs, DeviceID: s.DeviceID, CreatedAt: now}
@@ -199,6 +205,9 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, s SignIn) (*sal
 		}
 	} else {
 		err = m.begin(r, old, &t, s, now)
+		if errors.Is(err, sallyport.ErrExpired) {
+			return nil, fault(sallyport.CodeSessionExpired, "what was shown stopped counting during the sign-in: %w", err)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("beginning a session: %w", err)

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -676,5 +677,25 @@ func TestRevokedSessionIsNotRaised(t *testing.T) {
 	}
 	if live, err := w.db.Sessions(t.Context(), w.user.ID, w.now); err != nil || len(live) != 0 {
 		t.Errorf("%d sessions after the revocation (%v)", len(live), err)
+	}
+}
+
+// E5: what a flow of one session has gathered begins no session once that one has
+// ended, not even when the node no longer knows it.
+func TestEndedSessionIsNotBegunAnew(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	g := b.signIn(w.user, sallyport.KindPassword)
+	proofs := slices.Concat(g.Token.Proofs, []sallyport.Proof{{Kind: sallyport.KindTOTP, At: w.now}})
+	if err := w.db.RevokeSession(t.Context(), g.Session.ID, w.now); err != nil {
+		t.Fatal(err)
+	}
+	w.m.Poll(t.Context())
+	_, err := w.m.SignIn(httptest.NewRecorder(), b.request("POST", portal, nil), session.SignIn{User: w.user, Proofs: proofs, Raises: g.Session.ID})
+	if codeOf(err) != sallyport.CodeSessionExpired {
+		t.Fatalf("beginning an ended session anew: %v", err)
+	}
+	if live, err := w.db.Sessions(t.Context(), w.user.ID, w.now); err != nil || len(live) != 0 {
+		t.Errorf("%d sessions (%v)", len(live), err)
 	}
 }

@@ -14,6 +14,8 @@ import (
 // sallyport.ErrUnavailable when the store is away.
 type Store interface {
 	// CreateSession inserts a session with its first host token (the portal's).
+	// sallyport.ErrDenied: the user may not sign in. sallyport.ErrExpired: the
+	// token's first factor was shown before the user's TrustEndedAt.
 	CreateSession(ctx context.Context, s sallyport.Session, t sallyport.HostToken, events ...audit.Event) error
 	// RotateToken replaces the token stored under old by t, of the same session
 	// and host, and records a ChangeSession. Exactly one of several concurrent

@@ -171,6 +171,11 @@ func (db *DB) EndFlows(ctx context.Context, browser sallyport.TokenHash, at time
 	return db.change(ctx, "end flows", func(t *tx) error { return t.endFlows(browser, at) })
 }
 
+// EndUserFlows ends what the user is signing in to in any browser.
+func (db *DB) EndUserFlows(ctx context.Context, user sallyport.UserID, at time.Time) error {
+	return db.change(ctx, "end flows", func(t *tx) error { return t.expireFlows(user, at) })
+}
+
 // endFlows is expireFlows for one browser. A flow that nobody has signed in to
 // stays: it holds nothing that could outlive a sign-out.
 func (t *tx) endFlows(browser sallyport.TokenHash, at time.Time) error {

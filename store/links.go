@@ -48,6 +48,9 @@ func (db *DB) DeleteLink(ctx context.Context, user sallyport.UserID, provider, s
 		if err := t.endSessionsOf(user, provider, at); err != nil {
 			return err
 		}
+		if err := t.distrust(user, at); err != nil {
+			return err
+		}
 		// A sign-in under way may have begun with it as well.
 		if err := t.expireFlows(user, at); err != nil {
 			return err

@@ -130,8 +130,15 @@ func (db *DB) RenameMethod(ctx context.Context, user sallyport.UserID, id sallyp
 func (db *DB) DeleteMethod(ctx context.Context, user sallyport.UserID, id sallyport.MethodID, keepOne bool, by sallyport.SessionID, events func(ended int) []audit.Event) error {
 	return db.change(ctx, "delete method", func(t *tx) error {
 		var kind sallyport.Kind
-		err := t.query(`DELETE FROM methods WHERE id = $1 AND user_id = $2 RETURNING kind`, string(id), string(user)).scan(&kind)
+		var since time.Time
+		err := t.query(`DELETE FROM methods WHERE id = $1 AND user_id = $2 RETURNING kind, created_at`, string(id), string(user)).
+			scan(&kind, timeCol{&since})
 		if err != nil {
+			return err
+		}
+		// A device does not tell by which method it was verified, so all that may have
+		// been by this one are forgotten.
+		if _, err := t.exec(`DELETE FROM devices WHERE user_id = $1 AND created_at >= $2`, string(user), micros(since)); err != nil {
 			return err
 		}
 		if keepOne && kind != sallyport.KindRecovery {

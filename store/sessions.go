@@ -33,6 +33,9 @@ func (db *DB) CreateSession(ctx context.Context, s sallyport.Session, token sall
 		if u.SignInDisabled {
 			return sallyport.ErrDenied
 		}
+		if first := sallyport.FirstFactorAt(token.Proofs); !first.IsZero() && first.Before(u.TrustEndedAt) {
+			return sallyport.ErrExpired
+		}
 		_, err = t.exec(`INSERT INTO sessions (id, user_id, provider, groups, created_at, last_seen_at, expires_at,
 				revoked_at, address, user_agent, browser)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
@@ -220,6 +223,9 @@ func (t *tx) dropRevoked(user sallyport.UserID) error {
 // many.
 func (db *DB) RevokeUserSessions(ctx context.Context, user sallyport.UserID, except sallyport.SessionID, at time.Time, events ...audit.Event) (n int, err error) {
 	err = db.change(ctx, "revoke sessions", func(t *tx) error {
+		if err := t.distrust(user, at); err != nil {
+			return err
+		}
 		// Sign-ins under way end too: a parked one could begin a session afterwards.
 		if n, err = t.countEnded(user, except, at); err != nil {
 			return err

@@ -12,11 +12,11 @@ import (
 )
 
 const userColumns = `u.id, u.name, u.email, u.display_name, u.state, u.sign_in_disabled, u.reregister, u.language,
-	u.created_at, u.updated_at, u.last_sign_in_at`
+	u.created_at, u.updated_at, u.last_sign_in_at, u.trust_ended_at`
 
 func userFields(u *sallyport.User) []any {
 	return []any{&u.ID, &u.Name, &u.Email, &u.DisplayName, &u.State, &u.SignInDisabled, &u.Reregister, &u.Language,
-		timeCol{&u.CreatedAt}, timeCol{&u.UpdatedAt}, timeCol{&u.LastSignInAt}}
+		timeCol{&u.CreatedAt}, timeCol{&u.UpdatedAt}, timeCol{&u.LastSignInAt}, timeCol{&u.TrustEndedAt}}
 }
 
 func scanUser(scan func(...any) error) (u sallyport.User, err error) {
@@ -255,9 +255,20 @@ func (db *DB) DeleteUser(ctx context.Context, id sallyport.UserID, events ...aud
 	})
 }
 
+// distrust makes first factors that were shown before at begin no session any more.
+// Ending flows does not reach a sign-in whose password is being judged: until it is,
+// the flow has no user.
+func (t *tx) distrust(id sallyport.UserID, at time.Time) error {
+	_, err := t.exec(`UPDATE users SET trust_ended_at = $2 WHERE id = $1`, string(id), t.at(at))
+	return err
+}
+
 // endTrust ends what was granted on the strength of earlier factors: sessions,
 // remembered devices, and sign-ins under way.
 func (t *tx) endTrust(id sallyport.UserID, at time.Time) error {
+	if err := t.distrust(id, at); err != nil {
+		return err
+	}
 	if err := t.endSessions(id, "", at); err != nil {
 		return err
 	}

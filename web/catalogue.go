@@ -139,6 +139,9 @@ var blank = regexp.MustCompile(`{{[^{}]*}}`)
 // sameBlanks reports whether every placeholder in a text is one of the English
 // text. They are templates: any other would fail when the page is drawn.
 func sameBlanks(en, m *i18n.Message) bool {
+	if m.LeftDelim != "" || m.RightDelim != "" {
+		return false // it would have placeholders that are not seen here
+	}
 	known := blank.FindAllString(strings.Join(forms(en), " "), -1)
 	for _, text := range forms(m) {
 		rest := blank.ReplaceAllStringFunc(text, func(s string) string {

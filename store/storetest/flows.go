@@ -14,6 +14,7 @@ var flowTests = []contractTest{
 	{"FinishFlow ends it once", finishFlow},
 	{"ExpireFlows removes the expired with a summary", expireFlows},
 	{"EndFlows ends those of one browser", endFlows},
+	{"EndUserFlows ends those of one user", endUserFlows},
 	{"FlowEvents returns one flow's events in order", flowEvents},
 }
 
@@ -155,6 +156,13 @@ func endFlows(e *env) {
 	n, err := e.db.ExpireFlows(e.ctx, e.now(), nil) // with their last event, as any
 	e.ok(err)
 	e.equal(n, 2)
+}
+
+func endUserFlows(e *env) {
+	mine, elsewhere, bobs := e.flow("alice"), e.flow("alice"), e.flow("bob")
+	e.ok(e.db.EndUserFlows(e.ctx, "alice", e.now()))
+	e.equal([]bool{e.live(mine), e.live(elsewhere), e.live(bobs)}, []bool{false, false, true})
+	e.fails(e.db.SaveFlow(e.ctx, mine), sallyport.ErrConflict)
 }
 
 func revokeSessionFlows(e *env) {

@@ -14,6 +14,7 @@ var sessionTests = []contractTest{
 	{"Grant ends at the absolute limit", grantExpires},
 	{"a revoked session grants nothing, whatever tokens it has", grantRevoked},
 	{"CreateSession of nobody", createSessionNobody},
+	{"CreateSession needs a first factor that still counts", createSessionTrust},
 	{"CreateSession with a failing part creates nothing", createSessionAtomic},
 	{"RotateToken replaces exactly that token", rotateToken},
 	{"AddToken replaces the host's earlier one", addToken},
@@ -89,6 +90,26 @@ func createSessionNobody(e *env) {
 	s, k := NewSession("nobody", e.now())
 	e.fails(e.db.CreateSession(e.ctx, s, k, e.event(audit.SignInPassword)), sallyport.ErrNotFound)
 	e.logged()
+}
+
+func createSessionTrust(e *env) {
+	for _, end := range []func(sallyport.UserID) error{
+		func(id sallyport.UserID) error { return e.db.SetPassword(e.ctx, id, "hash", e.now()) },
+		func(id sallyport.UserID) error { return e.db.RevokeUser(e.ctx, id, e.now()) },
+		func(id sallyport.UserID) error {
+			_, err := e.db.RevokeUserSessions(e.ctx, id, "", e.now())
+			return err
+		},
+	} {
+		u := e.user(sallyport.NewID())
+		s, k := NewSession(u.ID, e.now())
+		k.Proofs = []sallyport.Proof{{Kind: sallyport.KindPassword, At: e.now().Add(-time.Second)}}
+		e.ok(end(u.ID))
+		e.fails(e.db.CreateSession(e.ctx, s, k), sallyport.ErrExpired)
+		k.Proofs[0].At = e.now()
+		e.ok(e.db.CreateSession(e.ctx, s, k))
+		e.equal(e.grant(k.Hash).User.TrustEndedAt.IsZero(), false)
+	}
 }
 
 func createSessionAtomic(e *env) {
