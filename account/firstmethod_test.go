@@ -49,3 +49,22 @@ func TestFirstMethodNeedsTrustedLocation(t *testing.T) {
 	br.address = home
 	br.get(page+"/add").expect(http.StatusOK, "")
 }
+
+// A page that a link can open does not fill the audit log: refusals beyond the rate
+// of new flows are not recorded, but refused all the same.
+func TestRefusedFirstMethodsDoNotFillTheLog(t *testing.T) {
+	b := newBench(t, func(c *challenge.Config) {
+		c.Registration.Require = challenge.RequireTrustedLocation
+		c.Throttle.PerAddress = 3
+	})
+	br := b.signIn(b.user("alice", sallyport.StateDisabled), sallyport.KindPassword)
+	const visits = 100
+	for range visits {
+		if a := br.get(page + "/add"); a.code != http.StatusForbidden {
+			t.Fatalf("got %d", a.code)
+		}
+	}
+	if n := len(b.events(audit.MethodRegistered)); n == 0 || n >= visits {
+		t.Errorf("%d of %d refusals are recorded", n, visits)
+	}
+}

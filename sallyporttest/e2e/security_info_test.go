@@ -34,6 +34,7 @@ func TestSecurityInfo(t *testing.T) {
 			p.verify()
 			p.reverification()
 			p.apps()
+			p.rememberAgain()
 			// With the app that was deleted went the session that it had proven.
 			g.Clock.Advance(codeStep)
 			elsewhere = g.Browser()
@@ -44,6 +45,23 @@ func TestSecurityInfo(t *testing.T) {
 			p.devicesAndSessions(elsewhere)
 		})
 	}
+}
+
+// rememberAgain: the device was remembered with the app that is deleted now, and so
+// it is known no more.
+func (p *person) rememberAgain() {
+	p.t.Helper()
+	if p.has("form[action$='/forget-device']") {
+		p.t.Error("a device remembered with the deleted app is still listed")
+	}
+	p.open(p.g.URL(sallyporttest.Portal, "/.sallyport/sign-out"))
+	p.press("main form button")
+	p.g.Clock.Advance(codeStep)
+	p.open(p.g.URL(sallyporttest.App, deep))
+	p.signIn("alice", password)
+	p.do(chromedp.Click("#remember"))
+	p.verify()
+	p.open(p.g.URL(sallyporttest.Portal, info))
 }
 
 // reverification: the page wants a verification not older than 5 minutes, and a
