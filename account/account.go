@@ -267,7 +267,7 @@ func (v *visit) event(kind audit.Kind) audit.Event {
 	info := reqctx.From(v.r.Context())
 	u := v.grant.User
 	ev.CorrelationID, ev.SessionID, ev.Actor, ev.Client = info.CorrelationID, v.grant.Session.ID, "user", "browser"
-	ev.UserID, ev.UserName, ev.Name, ev.Email = u.ID, u.Name, u.DisplayName, u.Email
+	ev.About(u)
 	ev.Address, ev.Place, ev.UserAgent = info.Client, v.a.place(info.Client), clip(v.r.UserAgent(), 256)
 	return ev
 }

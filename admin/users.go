@@ -377,6 +377,6 @@ func (d Details) describe() string {
 func (u *Users) event(now time.Time, kind audit.Kind, user sallyport.User) audit.Event {
 	ev := audit.New(now, kind, audit.Success)
 	ev.Actor, ev.Reason = u.actor, u.reason
-	ev.UserID, ev.UserName, ev.Name, ev.Email = user.ID, user.Name, user.DisplayName, user.Email
+	ev.About(user)
 	return ev
 }

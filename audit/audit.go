@@ -130,6 +130,11 @@ func New(now time.Time, kind Kind, result Result) Event {
 	return Event{ID: sallyport.NewID(), Time: now.UTC(), Kind: kind, Result: result}
 }
 
+// About says whom the event concerns.
+func (e *Event) About(u sallyport.User) {
+	e.UserID, e.UserName, e.Name, e.Email = u.ID, u.Name, u.DisplayName, u.Email
+}
+
 // Sink receives events after they are in the store. It must not block for long
 // and must not keep the slice.
 type Sink interface {

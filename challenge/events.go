@@ -33,7 +33,7 @@ func (x *run) event(kind audit.Kind, result audit.Result) audit.Event {
 	ev.FlowID, ev.Route, ev.Provider = x.f.ID, x.f.Route, x.f.Provider
 	ev.UserID = x.f.UserID
 	if x.user.ID == x.f.UserID {
-		describe(&ev, x.user)
+		ev.About(x.user)
 	}
 	return ev
 }
@@ -45,10 +45,6 @@ func (x *run) stepEvent(kind audit.Kind, result audit.Result) audit.Event {
 		ev.Duration = x.now.Sub(x.data.Since)
 	}
 	return ev
-}
-
-func describe(ev *audit.Event, u sallyport.User) {
-	ev.UserID, ev.UserName, ev.Name, ev.Email = u.ID, u.Name, u.DisplayName, u.Email
 }
 
 // interrupt is the event of being asked for something; it is no failure and

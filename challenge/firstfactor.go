@@ -110,7 +110,7 @@ func (x *run) create(ctx context.Context, id *sallyport.Identity) (sallyport.Use
 		u.Email = "" // not an address that could be compared; the name suffices
 	}
 	ev := x.event(audit.UserCreated, audit.Success)
-	describe(&ev, u)
+	ev.About(u)
 	ev.Provider, ev.Actor, ev.Reason, ev.After = id.Provider, "system", "first-sign-in", "state "+string(u.State)
 	link := sallyport.Link{Provider: id.Provider, Issuer: id.Issuer, Subject: id.Subject, UserID: u.ID,
 		Username: id.Username, CreatedAt: x.now}
@@ -142,7 +142,7 @@ func (x *run) refusal(provider string, user sallyport.User, login string, refuse
 	ev.Reason = "refused-by-provider: " + clip(refused.Detail)
 	ev.UserName = clip(login)
 	if user.ID != "" {
-		describe(&ev, user)
+		ev.About(user)
 	}
 	if err := x.c.store.AppendEvents(x.r.Context(), ev); err != nil {
 		return fmt.Errorf("audit: %w", err)

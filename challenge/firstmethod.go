@@ -96,7 +96,7 @@ func (c *Challenge) CheckFirst(r *http.Request, a Attempt) error {
 // registrationEvent is an event of an attempt to register outside a flow.
 func (c *Challenge) registrationEvent(r *http.Request, a Attempt, kind audit.Kind, result audit.Result) audit.Event {
 	ev := c.requestEvent(r, c.now(), kind, result)
-	describe(&ev, a.User)
+	ev.About(a.User)
 	ev.SessionID = a.SessionID
 	return ev
 }

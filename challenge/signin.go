@@ -213,7 +213,7 @@ func (x *run) wrongPassword(g guess, reason string) error {
 	ev.Provider, ev.Method, ev.Code, ev.Reason = g.provider.Name(), sallyport.KindPassword, sallyport.CodeSignInFailed, reason
 	ev.UserID, ev.UserName, ev.Name, ev.Email = "", clip(g.login), "", ""
 	if g.user.ID != "" {
-		describe(&ev, g.user)
+		ev.About(g.user)
 	}
 	events := []audit.Event{ev}
 	if !g.state.Locked && !g.state.Until.IsZero() {
@@ -230,7 +230,7 @@ func (x *run) wrongPassword(g guess, reason string) error {
 // refuse is wrongPassword for a reason found after the password was right.
 func (x *run) refuse(kind sallyport.Kind, user sallyport.User, reason string) error {
 	ev := x.stepEvent(eventKind(kind), audit.Denied)
-	describe(&ev, user)
+	ev.About(user)
 	ev.Method, ev.Code, ev.Reason = kind, sallyport.CodeSignInFailed, reason
 	if err := x.c.store.AppendEvents(x.r.Context(), ev); err != nil {
 		return fmt.Errorf("audit: %w", err)

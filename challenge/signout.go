@@ -18,7 +18,7 @@ func (c *Challenge) signOutPage(w http.ResponseWriter, r *http.Request) error {
 		// The page says "signed out", so a sign-in that waits in another tab, with all
 		// its factors shown, ends too; but not at a link from elsewhere, which could cut
 		// somebody short who is being shown their recovery codes.
-		if isNavigation(r) && fromHere(r) {
+		if isNavigation(r) && reqctx.FromHere(r) {
 			if err := c.sessions.SignOut(w, r); err != nil {
 				return err
 			}
@@ -39,7 +39,7 @@ func (c *Challenge) signOutForm(w http.ResponseWriter, r *http.Request) error {
 		info := reqctx.From(r.Context())
 		info.UserID, info.SessionID = g.User.ID, g.Session.ID
 		ev := c.requestEvent(r, c.now(), audit.SignOut, audit.Success)
-		describe(&ev, g.User)
+		ev.About(g.User)
 		ev.SessionID, ev.Provider = g.Session.ID, g.Session.Provider
 		err = c.sessions.SignOut(w, r, ev)
 	} else {
@@ -54,14 +54,4 @@ func (c *Challenge) signOutForm(w http.ResponseWriter, r *http.Request) error {
 func (c *Challenge) signedOut(w http.ResponseWriter, r *http.Request) error {
 	return c.render(w, r, page{Template: "challenge/signed-out", TitleKey: "challenge.signed_out.title",
 		Data: startAgainPage{Again: c.portalURL("/", nil)}})
-}
-
-// fromHere reports whether the person came by themselves or from one of our pages;
-// browsers that do not say are old ones.
-func fromHere(r *http.Request) bool {
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "none", "same-origin":
-		return true
-	}
-	return false
 }

@@ -5,6 +5,7 @@ import (
 
 	"sallyport"
 	"sallyport/audit"
+	"sallyport/internal/reqctx"
 )
 
 // keepLanguage makes the language that a signed-in person has just chosen on one
@@ -12,12 +13,7 @@ import (
 // to refuse the page. A link from elsewhere, or a script of an app, chooses for the
 // page at most: it must not write.
 func (g *Gateway) keepLanguage(r *http.Request, language string) {
-	if r.Method == http.MethodHead {
-		return
-	}
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "none", "same-origin":
-	default:
+	if r.Method == http.MethodHead || !reqctx.FromHere(r) {
 		return
 	}
 	grant, err := g.sessions.Load(r)

@@ -163,7 +163,7 @@ func (m *Manager) fetch(ctx context.Context, k cacheKey, value string, now time.
 	if now.Sub(e.seen.last()) > m.limits.Load().idle+touchEvery {
 		ev := audit.New(now, audit.SessionExpired, audit.Expired)
 		ev.SessionID, ev.Actor, ev.Reason = g.Session.ID, "system", "idle"
-		describe(&ev, g.User)
+		ev.About(g.User)
 		return nil, m.store.RevokeSession(ctx, g.Session.ID, now, ev)
 	}
 	e.seen.touch(now)
@@ -226,7 +226,7 @@ func (m *Manager) begin(r *http.Request, old *sallyport.Grant, t *sallyport.Host
 	if old != nil {
 		ev := audit.New(now, audit.SessionRevoked, audit.Success)
 		ev.SessionID, ev.Actor, ev.Reason = old.Session.ID, "user", "signed-in-anew"
-		describe(&ev, old.User)
+		ev.About(old.User)
 		if err := m.store.RevokeSession(r.Context(), old.Session.ID, now, ev); err != nil {
 			return err
 		}
@@ -293,11 +293,6 @@ func mergeProofs(old, add []sallyport.Proof) []sallyport.Proof {
 		}
 	}
 	return out
-}
-
-// describe says whom an event concerns.
-func describe(ev *audit.Event, u sallyport.User) {
-	ev.UserID, ev.UserName, ev.Name, ev.Email = u.ID, u.Name, u.DisplayName, u.Email
 }
 
 func clip(s string, n int) string {

@@ -36,6 +36,17 @@ type Info struct {
 	UpstreamTime time.Duration // to the first byte of its answer
 }
 
+// FromHere reports whether the person came by themselves or from one of our own
+// pages, and not by a link or a script of another origin. Browsers that do not say
+// are old ones.
+func FromHere(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "none", "same-origin":
+		return true
+	}
+	return false
+}
+
 type key struct{}
 
 // With returns r with info attached.

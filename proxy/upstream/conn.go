@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -176,5 +175,3 @@ func (i *idleConns) close() {
 		i.sweep.Stop()
 	}
 }
-
-var _ io.Reader = (*answers)(nil)

@@ -48,7 +48,7 @@ func (u *Upstream) States() []State {
 	out := make([]State, len(u.pool.targets))
 	now := u.now().UnixNano()
 	for i, t := range u.pool.targets {
-		out[i] = State{Address: t.scheme + "://" + t.host, Healthy: !t.failing.Load() && t.downUntil.Load() <= now}
+		out[i] = State{Address: t.scheme + "://" + t.host, Healthy: t.healthy(now)}
 	}
 	return out
 }

@@ -25,6 +25,9 @@ type target struct {
 	failing atomic.Bool
 }
 
+// healthy reports whether nothing is known against t at now, in Unix nanoseconds.
+func (t *target) healthy(now int64) bool { return !t.failing.Load() && t.downUntil.Load() <= now }
+
 // pool takes the upstreams of a route in turn, and skips the unhealthy ones.
 type pool struct {
 	targets []*target
@@ -63,7 +66,7 @@ func (p *pool) pick(tried []*target) *target {
 	start := int(p.next.Add(1) % uint32(len(p.targets)))
 	for i := range p.targets {
 		t := p.targets[(start+i)%len(p.targets)]
-		if t.failing.Load() || t.downUntil.Load() > now || contains(tried, t) {
+		if !t.healthy(now) || contains(tried, t) {
 			continue
 		}
 		return t
